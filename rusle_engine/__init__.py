@@ -1,0 +1,49 @@
+"""rusle_engine: soil loss by RUSLE and CSLE, erosion intensity by SL 190-2007, and the soil-conservation rate (水土保持率).
+
+Public names are resolved on first use, so that ``import rusle_engine`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "open_raster": "files.rasters",
+    "condition": "terrain.conditioning",
+    "slope": "terrain.slope",
+    "flow_direction": "terrain.flow",
+    "flow_accumulation": "terrain.flow",
+    "ls_factor": "factors.ls",
+    "r_factor": "factors.r",
+    "k_factor": "factors.k",
+    "c_factor": "factors.c",
+    "p_factor": "factors.p",
+    "soil_loss": "erosion.soil_loss",
+    "erosion_intensity": "erosion.intensity",
+    "conservation_rate": "assessment.conservation",
+    "load_config": "runs.config",
+    "check": "runs.run",
+    "run": "runs.run",
+    "RusleError": "core.errors",
+    "ConfigError": "core.errors",
+    "InputError": "core.errors",
+    "GridMismatchError": "core.errors",
+    "MemoryBudgetError": "core.errors",
+    "OutputError": "core.errors",
+    "RunError": "core.errors",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

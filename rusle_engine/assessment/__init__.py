@@ -1,0 +1,1 @@
+"""From classes to zones and the soil-conservation rate."""

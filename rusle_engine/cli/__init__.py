@@ -1,0 +1,1 @@
+"""The rusle command: parses, calls runs, prints."""

@@ -1,0 +1,151 @@
+"""From kernels on tiles to functions on labelled, lazy arrays. The only room that builds dask graphs.
+
+``pointwise`` for kernels that look at one cell, ``stencil`` for a cell and its neighbours, ``whole`` for what needs the whole raster,
+``tiled`` for one pass that yields several rasters and a record per tile. Lazy in, lazy out; eager in, eager out; the same bits either way.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import is_dask_collection
+from dask.delayed import delayed
+
+from rusle_engine.core.errors import InputError
+from rusle_engine.core.memory import require_memory
+
+Tile = np.ndarray[Any, Any]
+
+
+def is_lazy(*arrays: xr.DataArray) -> bool:
+    return any(is_dask_collection(array) for array in arrays)
+
+
+def pointwise(
+    kernel: Callable[..., Any],
+    *arrays: xr.DataArray,
+    parameters: tuple[Any, ...] = (),
+    dtype: Any = np.float64,
+    input_dtypes: Sequence[Any] | None = None,
+) -> xr.DataArray:
+    """Apply ``kernel(*tiles, *parameters, out)``, which looks at one cell at a time.
+
+    Tiles reach the kernel two-dimensional, contiguous and as float64 (or ``input_dtypes``, one each); numbers and lower-dimensional
+    arrays are broadcast. The arrays must share one grid exactly; the result has their coordinates and no attributes.
+    """
+    kinds = [np.dtype(kind) for kind in (input_dtypes or [np.float64] * len(arrays))]
+
+    def on_tile(*tiles: Tile) -> Tile:
+        shape = np.broadcast_shapes(*(tile.shape for tile in tiles))
+        rows = shape if len(shape) == 2 else (1, int(np.prod(shape)))
+        out = np.empty(rows, dtype)
+        kernel(*(np.ascontiguousarray(np.broadcast_to(t, shape), k).reshape(rows) for t, k in zip(tiles, kinds)), *parameters, out)
+        return out.reshape(shape)
+
+    result: xr.DataArray = xr.apply_ufunc(on_tile, *arrays, join="exact", dask="parallelized", output_dtypes=[dtype], keep_attrs=False)
+    return result
+
+
+def stencil(
+    kernel: Callable[..., Any],
+    array: xr.DataArray,
+    *,
+    rows: Sequence[np.ndarray[Any, Any]] = (),
+    parameters: tuple[Any, ...] = (),
+    depth: int = 1,
+    dtype: Any = np.float64,
+    nodata: Any = np.nan,
+) -> xr.DataArray:
+    """Apply ``kernel(padded, *row_values, *parameters, out)`` to every tile with a ring of ``depth`` cells around it.
+
+    ``padded`` is (h + 2·depth, w + 2·depth), the ring beyond the raster's edge holding ``nodata``; each of ``rows`` (one value for each
+    raster row, such as the cell size) reaches the kernel cut to the tile's h rows. ``padded`` keeps the array's dtype.
+    """
+    ring = ((depth, depth), (depth, depth))
+
+    def run(padded: Tile, start: int, height: int, width: int) -> Tile:
+        out = np.empty((height, width), dtype)
+        kernel(np.ascontiguousarray(padded), *(np.ascontiguousarray(r[start : start + height]) for r in rows), *parameters, out)
+        return out
+
+    if not is_lazy(array):
+        values = np.asarray(array.values)
+        return array.copy(data=run(np.pad(values, ring, constant_values=nodata), 0, *values.shape)).drop_attrs()
+
+    lazy = array.data
+    if min(min(sizes) for sizes in lazy.chunks) < depth:
+        raise InputError(f"tiles of {lazy.chunks} are narrower than the {depth} cells around them that are needed; use larger chunks")
+
+    def on_block(padded: Tile, block_info: Any = None) -> Tile:
+        (start, stop), (left, right) = block_info[None]["array-location"]
+        return run(padded, start, stop - start, right - left)
+
+    padded = da.overlap.overlap(lazy, depth=depth, boundary=nodata, allow_rechunk=False)
+    blocks = da.map_blocks(on_block, padded, dtype=dtype, chunks=lazy.chunks, meta=np.empty((0, 0), dtype))
+    return array.copy(data=blocks).drop_attrs()
+
+
+def whole(
+    function: Callable[..., Any],
+    *arrays: xr.DataArray,
+    dtypes: Sequence[Any],
+    bytes_per_cell: float,
+    step: str,
+) -> tuple[xr.DataArray, ...]:
+    """Apply ``function(*rasters) -> raster or tuple of rasters`` to whole rasters, as one task; results are cut into the input's chunks.
+
+    Raises
+    ------
+    MemoryBudgetError
+        At once, before any work, when ``bytes_per_cell`` for all cells exceeds the memory budget.
+    """
+    first = arrays[0]
+    require_memory(first.size, bytes_per_cell, step)
+
+    def as_tuple(*rasters: Tile) -> tuple[Tile, ...]:
+        results = function(*(np.ascontiguousarray(raster) for raster in rasters))
+        return results if isinstance(results, tuple) else (results,)
+
+    if not is_lazy(*arrays):
+        return tuple(first.copy(data=data).drop_attrs() for data in as_tuple(*(np.asarray(a.values) for a in arrays)))
+    task = delayed(as_tuple, pure=True, nout=len(dtypes))(*(a.data for a in arrays))
+    chunks = next(a.data.chunks for a in arrays if is_lazy(a))
+    return tuple(
+        first.copy(data=da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype)).rechunk(chunks)).drop_attrs()
+        for i, dtype in enumerate(dtypes)
+    )
+
+
+def tiled(
+    function: Callable[..., tuple[Any, ...]],
+    *arrays: xr.DataArray,
+    dtypes: Sequence[Any],
+) -> tuple[tuple[xr.DataArray, ...], list[Any]]:
+    """One pass over tiles: ``function(*tiles, row, column) -> (raster, …, record)``; the rasters, and the records in row-major tile order.
+
+    ``row`` and ``column`` are where the tile begins; numbers and 0-d arrays reach the function as they are. Records are delayed objects
+    when the input is lazy (compute them in the same ``dask.compute`` as the rasters, so that every tile is visited once), else values.
+    """
+    first = next(a for a in arrays if a.ndim == 2)
+    if not is_lazy(*arrays):
+        *rasters, record = function(*(np.asarray(a.values) for a in arrays), 0, 0)
+        return tuple(first.copy(data=raster).drop_attrs() for raster in rasters), [record]
+    chunks = next(a.data.chunks for a in arrays if a.ndim == 2 and is_lazy(a))
+    blocks = [a.chunk(dict(zip(a.dims, chunks))).data.to_delayed() if a.ndim == 2 else a.data for a in arrays]
+    call = delayed(function, pure=False, nout=len(dtypes) + 1)
+    starts = [np.cumsum([0, *sizes[:-1]]) for sizes in chunks]
+    pieces: list[list[list[Any]]] = [[] for _ in dtypes]
+    records = []
+    for i, row in enumerate(starts[0]):
+        for piece in pieces:
+            piece.append([])
+        for j, column in enumerate(starts[1]):
+            shape = (chunks[0][i], chunks[1][j])
+            tiles = [b[i, j] if b.ndim == 2 else b for b in blocks]
+            result = call(*tiles, int(row), int(column))
+            for k, dtype in enumerate(dtypes):
+                pieces[k][-1].append(da.from_delayed(result[k], shape, meta=np.empty((0, 0), dtype)))
+            records.append(result[len(dtypes)])
+    return tuple(first.copy(data=da.block(piece)).drop_attrs() for piece in pieces), records

@@ -1,0 +1,1 @@
+"""Soil loss and its intensity classes."""

@@ -1,0 +1,1 @@
+"""The factors of RUSLE and CSLE, one module a factor."""

@@ -1,0 +1,1 @@
+"""Rasters, vectors and tables in and out; the only room that knows formats and nodata codes."""

@@ -1,0 +1,1 @@
+"""A run from one configuration file: configuration, check, run, provenance, sample regions."""

@@ -1,0 +1,1 @@
+"""From elevation to slope, flow and watersheds."""
