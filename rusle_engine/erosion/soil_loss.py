@@ -1,0 +1,194 @@
+"""Mean annual soil loss: the product of the factors of RUSLE or CSLE."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rusle_engine.core.errors import InputError
+from rusle_engine.core.grid import same_grid
+from rusle_engine.core.lift import is_lazy, pointwise
+from rusle_engine.core.variables import (
+    BIOLOGICAL,
+    COVER,
+    ENGINEERING,
+    ERODIBILITY,
+    EROSIVITY,
+    PRACTICE,
+    SOIL_LOSS,
+    TILLAGE,
+    TOPOGRAPHY,
+    Raster,
+    Units,
+    Variable,
+    units_of,
+)
+from rusle_kernels import soil_loss as kernels
+
+Tile = np.ndarray[Any, Any]
+
+FACTORS: dict[str, Variable] = {
+    "r": EROSIVITY,
+    "k": ERODIBILITY,
+    "ls": TOPOGRAPHY,
+    "c": COVER,
+    "p": PRACTICE,
+    "b": BIOLOGICAL,
+    "e": ENGINEERING,
+    "t": TILLAGE,
+}
+"""In the order in which they are multiplied."""
+
+
+def read_only(tile: Tile, dtype: Any) -> Tile:
+    """The tile as a kernel takes it: contiguous, of one type, and not writable, whoever it came from; so one compiled kernel serves all."""
+    view = np.ascontiguousarray(tile, dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+_NO_SINGLE = read_only(np.empty((0, 0)), np.float32)
+_NO_DOUBLE = read_only(np.empty((0, 0)), np.float64)
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def soil_loss(
+    r: Raster | xr.Dataset,
+    k: Raster,
+    ls: Raster,
+    c: Raster | None = None,
+    p: Raster | None = None,
+    *,
+    b: Raster | None = None,
+    e: Raster | None = None,
+    t: Raster | None = None,
+    units: Units = None,
+) -> xr.DataArray:
+    r"""Mean annual soil loss A.
+
+    .. math:: A = R\,K\,LS\,C\,P \qquad\text{(RUSLE, Renard et al. 1997)}, \qquad A = R\,K\,LS\,B\,E\,T \qquad\text{(CSLE, Liu et al. 2002)}
+
+    A factor that is left out is not multiplied.
+
+    Parameters
+    ----------
+    r
+        Rainfall erosivity R [MJ mm ha-1 h-1 yr-1], or the Dataset that ``r_factor`` returns.
+    k
+        Soil erodibility K [t ha h ha-1 MJ-1 mm-1].
+    ls
+        Topographic factor LS.
+    c
+        Cover and management factor C (RUSLE).
+    p
+        Support practice factor P (RUSLE).
+    b
+        Biological practice factor B (CSLE).
+    e
+        Engineering practice factor E (CSLE).
+    t
+        Tillage practice factor T (CSLE).
+    units
+        Units of plain arrays and numbers, by parameter name; SI when not stated.
+
+    Returns
+    -------
+    DataArray (y, x), float32
+        A [t ha-1 yr-1]; NaN where any factor is NaN. Lazy when a factor is. The product is float64, multiplied in the order
+        R K LS C P B E T, and rounded once.
+
+    Raises
+    ------
+    InputError
+        When C or P is mixed with B, E or T, when a unit is wrong, or when A is negative or infinite (for lazy arrays when computed).
+    GridMismatchError
+        When two factors lie on different grids.
+
+    Examples
+    --------
+    >>> soil_loss(1500.0, 0.045, 1.646588 * 5.810562, 0.12, 1.0).item()  # grass on 18 degrees
+    77.49757385253906
+    """
+    arrays = factor_arrays({"r": r, "k": k, "ls": ls, "c": c, "p": p, "b": b, "e": e, "t": t}, units)
+    slots = Slots(arrays)
+    a = pointwise(slots.multiply, *slots.rasters, dtype=np.float32, input_dtypes=slots.dtypes) if slots.rasters else _number(slots)
+    return SOIL_LOSS.describe(a, factors=" ".join(FACTORS[name].symbol for name in arrays))
+
+
+def factor_arrays(factors: dict[str, Raster | xr.Dataset | None], units: Units = None) -> dict[str, xr.DataArray]:
+    """The factors that are given, in their order, in SI units and on one grid.
+
+    Raises
+    ------
+    InputError
+        As ``soil_loss``.
+    """
+    present = {name: factors[name] for name in FACTORS if factors.get(name) is not None}
+    if ("c" in present or "p" in present) and {"b", "e", "t"} & set(present):
+        seen = " ".join(FACTORS[name].symbol for name in present)
+        raise InputError(f"factors {seen} mix two equations; RUSLE takes C and P, CSLE takes B, E and T. Leave one set out.")
+    required = {name: FACTORS[name].require(_raster(name, value), units_of(units, name)) for name, value in present.items()}
+    labelled_first = sorted(required, key=lambda name: "x" not in required[name].coords)  # so that a grid, where there is one, is everybody's
+    aligned = dict(zip(labelled_first, same_grid({FACTORS[name].symbol: required[name] for name in labelled_first})))
+    return {name: aligned[name] for name in required}
+
+
+def _raster(name: str, value: Any) -> Raster:
+    if not isinstance(value, xr.Dataset):
+        return value
+    symbol = FACTORS[name].symbol
+    if symbol not in value:
+        raise InputError(f"the Dataset given for {symbol} has no variable {symbol!r}; it has {sorted(map(str, value.data_vars))}")
+    return value[symbol]
+
+
+def _number(slots: "Slots") -> xr.DataArray:
+    out = np.empty((1, 1), np.float32)
+    slots.multiply(out)
+    return xr.DataArray(out[0, 0])
+
+
+class Slots:
+    """Factors set out as the kernel reads them: a number or a raster of float32 or float64 in each of eight places."""
+
+    def __init__(self, arrays: dict[str, xr.DataArray]):
+        self.kinds = np.full(kernels.SLOTS, kernels.ABSENT)
+        self.constants = np.ones(kernels.SLOTS)
+        self.rasters: list[xr.DataArray] = []
+        self.dtypes: list[np.dtype[Any]] = []
+        self._places: list[int] = []
+        for place, name in enumerate(FACTORS):
+            if name not in arrays:
+                continue
+            array = arrays[name]
+            if array.ndim == 0 and not is_lazy(array):
+                self.kinds[place], self.constants[place] = kernels.CONSTANT, array.item()
+                continue
+            single = array.dtype == np.float32
+            self.kinds[place] = kernels.SINGLE if single else kernels.DOUBLE
+            self.rasters.append(array)
+            self.dtypes.append(np.dtype(np.float32 if single else np.float64))
+            self._places.append(place)
+
+    def tiles(self, tiles: Sequence[Tile]) -> tuple[Any, ...]:
+        """The first arguments of a kernel for one tile of every raster."""
+        singles, doubles = [_NO_SINGLE] * kernels.SLOTS, [_NO_DOUBLE] * kernels.SLOTS
+        for place, kind, tile in zip(self._places, self.dtypes, tiles):
+            (singles if kind == np.float32 else doubles)[place] = read_only(tile, kind)
+        return self.kinds, self.constants, tuple(singles), tuple(doubles)
+
+    def multiply(self, *tiles_and_out: Tile) -> None:
+        *tiles, out = tiles_and_out
+        if kernels.product(*self.tiles(tiles), _FLOAT32_MAX, out):
+            raise impossible_loss(out, _FLOAT32_MAX)
+
+
+def impossible_loss(a: Tile, largest: float) -> InputError:
+    """What to say of a tile of A with values below 0 or above ``largest``."""
+    with np.errstate(invalid="ignore"):
+        value = float(a[(a < 0) | (a > largest)][0])
+    return InputError(
+        f"A (mean annual soil loss) has the value {value:g} t ha-1 yr-1; allowed is 0 to {largest:g}."
+        " Look for a negative factor, a nodata code taken for a value, or a unit that is wrong."
+    )
