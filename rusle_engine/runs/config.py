@@ -1,0 +1,338 @@
+"""The configuration of a run: one model, read from a YAML file, with every error at once.
+
+The blocks of the factors are built from the signatures of the factor functions (``method_blocks``), so that every option of the Python
+API can be said in the file, and nothing else.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
+
+from rusle_engine.core.errors import ConfigError, Problem
+from rusle_engine.core.memory import parse_bytes
+from rusle_engine.core.variables import TOLERANCE
+from rusle_engine.runs.method_blocks import factor, quantity
+from rusle_engine.runs.overrides import with_overrides
+from rusle_engine.runs.problems import problems_of
+from rusle_engine.runs.rules import rule_problems
+from rusle_engine.runs.sources import (
+    Block,
+    ClassRaster,
+    ExistingFile,
+    ExistingLayer,
+    Factor,
+    MethodBlock,
+    OneOf,
+    OutputFolder,
+    Quantity,
+    QuantityRaster,
+    Rasters,
+    refused,
+)
+from rusle_engine.runs.yaml_reading import read_yaml
+
+log = logging.getLogger("rusle_engine")
+
+
+class Project(Block):
+    """What the run is called, and what its report says about it."""
+
+    name: str = Field(min_length=1)
+    """Title of the run, in English or as it is."""
+    name_zh: str | None = None
+    """Chinese title; null: the same as name."""
+    year: int | None = Field(None, ge=1900, le=2200)
+    """The year that the land cover and the measures stand for."""
+    note: str = ""
+    """A remark for the report: where the data come from, what to beware of."""
+    illustrative: bool = False
+    """true: every title and the report say that the result is illustrative."""
+    language: Literal["zh", "en"] = "zh"
+    """Language in which the report opens; it can be switched on the page."""
+
+
+class Dem(Block):
+    """The elevation model; its grid is the run's grid."""
+
+    raster: Rasters
+    """A file, a list of tiles, or a glob; tiles are taken as one mosaic."""
+    units: str | None = None
+    """Unit of the heights; null: what the file declares, else m."""
+    crs: str | None = None
+    """CRS of a file that states none, such as EPSG:4490."""
+    band: int = Field(1, ge=1)
+    """Which band of the file."""
+
+
+class LandCover(ClassRaster):
+    """The land-cover map, for tables by class and for the land-use rule."""
+
+    assessed_as_slight: list[int] = Field(default_factory=list)
+    """Land-use rule: codes of water, built-up land and rock, which count as class 1 (微度) where a factor has no value."""
+
+
+class Intensity(Block):
+    """Classes of SL 190-2007."""
+
+    tolerance_t_km2: Annotated[Quantity, quantity(TOLERANCE)]
+    """Tolerable soil loss [t km-2 yr-1], the limit between slight and light: a number, a raster or a table by class."""
+
+
+class LandArea(Block):
+    """Official land area of every zone; areas from cells are scaled by it (面积平差)."""
+
+    table: ExistingFile
+    """CSV file with one row for every zone."""
+    id_column: str = "zone_id"
+    """Column of the zone ids."""
+    area_column: str = "land_area_km2"
+    """Column of the areas [km²]."""
+    source: str = Field(min_length=1)
+    """Where the areas come from, with the version; the report cites it."""
+    encoding: str | None = None
+    """Text encoding of the file, such as gbk; null: UTF-8, else GB18030."""
+
+
+class ZoneLayer(Block):
+    """Zones as polygons; they may nest and overlap, each is counted on its own."""
+
+    file: ExistingLayer
+    """GeoPackage, Shapefile, GeoJSON or FileGDB."""
+    layer: str | None = None
+    """Layer in the file; null: its only one."""
+    id_field: str | None = None
+    """Field that becomes zone_id; null: zone_id, else the row number."""
+    name_field: str | None = None
+    """Field that becomes zone_name; null: zone_name, else the id."""
+    encoding: str | None = None
+    """Text encoding of Shapefile attributes, such as gbk; null: what the .cpg file says."""
+    crs: str | None = None
+    """CRS of a file that states none, such as EPSG:4490."""
+    headline_zone: str | None = None
+    """zone_id whose figures head the report; null: the largest zone."""
+    land_area: LandArea | None = None
+    """Official land area of the zones; null: the area of the polygons."""
+
+
+class ZoneRaster(Block):
+    """Zones as a class raster: every code is a zone."""
+
+    raster: Rasters
+    """A file, a list of tiles, or a glob; tiles are taken as one mosaic."""
+    resampling: Literal["mode", "nearest"] = "nearest"
+    """How codes come to the run's grid."""
+    band: int = Field(1, ge=1)
+    """Which band of the file."""
+    names: ExistingFile | None = None
+    """CSV file with the names of the codes; null: the code is the name."""
+    code_column: str = "code"
+    """Column of the codes in names."""
+    name_column: str = "name"
+    """Column of the names in names."""
+    encoding: str | None = None
+    """Text encoding of names, such as gbk; null: UTF-8, else GB18030."""
+    headline_zone: str | None = None
+    """zone_id whose figures head the report; null: the largest zone."""
+    land_area: LandArea | None = None
+    """Official land area of the zones; null: the area of the cells."""
+
+
+class Target(Block):
+    """The conservation rate that the headline is held against."""
+
+    conservation_rate_pct: float = Field(ge=0, le=100)
+    """Target of the 水土保持率 [%]."""
+    year: int | None = Field(None, ge=1900, le=2200)
+    """The year that the target is set for."""
+    source: str = ""
+    """Who set it, and where it stands."""
+
+
+class Output(Block):
+    """Where the results go and how they are stored."""
+
+    folder: OutputFolder
+    """Folder of the run: rasters/, tables/, report.html, logs/, run.json."""
+    compression: Literal["deflate", "zstd"] = "deflate"
+    """Compression of the rasters; deflate opens everywhere, zstd is faster."""
+    report: bool = True
+    """false: no report.html."""
+
+
+def _size(value: Any) -> Any:
+    if value is not None:
+        try:
+            parse_bytes(value)
+        except (ConfigError, TypeError, AttributeError):
+            raise refused(f"{value!r} is not a size; expected for example '8 GiB', '500 MB' or a number of bytes") from None
+    return value
+
+
+class Compute(Block):
+    """Tiles, threads and memory; the results do not depend on them."""
+
+    tile_cells: int = Field(1024, ge=64, le=16384)
+    """Side of a tile [cells]."""
+    threads: int | None = Field(None, ge=1)
+    """Threads that work at once; null: all that this process may use."""
+    memory_budget: Annotated[str | int | None, BeforeValidator(_size)] = None
+    """Most memory for one step, such as '8 GiB'; null: a share of what is free."""
+
+
+class Config(Block):
+    """One run of rusle_engine. Paths are relative to the configuration file."""
+
+    schema_version: Literal[1]
+    """Version of this layout."""
+    project: Project
+    """Title, year, language."""
+    dem: Dem | None = None
+    """Elevation; needed wherever LS or P is computed from terrain."""
+    landcover: LandCover | None = None
+    """Land-cover map; needed by tables and overrides by land cover."""
+    R: Annotated[Factor, factor("R")]
+    """Rainfall erosivity [MJ mm ha-1 h-1 yr-1]."""
+    K: Annotated[Factor, factor("K")]
+    """Soil erodibility [t ha h ha-1 MJ-1 mm-1]."""
+    LS: Annotated[Factor, factor("LS")]
+    """Slope length and steepness [1]."""
+    C: Annotated[Factor, factor("C")]
+    """Cover and management [1]."""
+    P: Annotated[Factor, factor("P")]
+    """Support practice [1]."""
+    intensity: Intensity
+    """Classes of SL 190-2007."""
+    zones: Annotated[ZoneLayer | ZoneRaster, OneOf({"file": ZoneLayer, "raster": ZoneRaster})] | None = None
+    """Zones of the tables; null: the whole grid is one zone."""
+    target: Target | None = None
+    """Target of the conservation rate."""
+    output: Output
+    """Where the results go."""
+    compute: Compute = Compute()
+    """Tiles, threads and memory."""
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths were relative to."""
+        return self._folder
+
+    @property
+    def factors(self) -> dict[str, Factor]:
+        """The factors by their letters, in the order of the product."""
+        return {"R": self.R, "K": self.K, "LS": self.LS, "C": self.C, "P": self.P}
+
+    @property
+    def grid_source(self) -> Dem | QuantityRaster:
+        """The raster whose grid is the run's: the DEM, else the first factor that is a raster in the order LS, K, C, R, P."""
+        rasters = [block for key in ("LS", "K", "C", "R", "P") if isinstance(block := self.factors[key], QuantityRaster)]
+        return self.dem or rasters[0]
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything, defaults included, as plain JSON that can be read as a configuration again; paths from the configuration's folder."""
+        return _relative(self.model_dump(mode="python"), self._folder)
+
+    def defaults(self) -> dict[str, Any]:
+        """What was left to its default: dotted key → value."""
+        return dict(_defaults(self, ""))
+
+
+def read_config(values: Mapping[str, Any], folder: Path) -> Config:
+    """The configuration that ``values`` say, paths relative to ``folder``.
+
+    Raises
+    ------
+    ConfigError
+        With every problem that can be known without opening the data files.
+    """
+    problems: list[Problem] = []
+    config: Config | None = None
+    try:
+        config = Config.model_validate(values, context={"folder": folder})
+    except ValidationError as error:
+        problems += problems_of(error, Config)
+    known = {problem.where for problem in problems}
+    problems += [problem for problem in rule_problems(values) if problem.where not in known]
+    if problems or config is None:
+        count = f"{len(problems)} problems" if len(problems) > 1 else "one problem"
+        raise ConfigError(f"the configuration has {count}", problems)
+    config._folder = folder
+    return config
+
+
+def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+    """Read a configuration file.
+
+    Parameters
+    ----------
+    path
+        YAML file (UTF-8); paths in it are relative to its folder.
+    overrides
+        ``key=value`` texts, applied before anything is checked: dotted keys, values in YAML, such as ``C.constant=0.2``.
+
+    Returns
+    -------
+    Config
+        Complete, with defaults; what was left to a default is logged.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such file.
+    ConfigError
+        With every problem at once: ``error.problems``.
+    """
+    file = Path(os.path.abspath(path))  # noqa: PTH100  (resolve() would follow links)
+    values, problems = with_overrides(read_yaml(file), overrides)
+    try:
+        config = read_config(values, file.parent)
+    except ConfigError as error:
+        raise ConfigError(_counted(file, [*problems, *error.problems]), [*problems, *error.problems]) from None
+    if problems:
+        raise ConfigError(_counted(file, problems), problems)
+    for key, value in config.defaults().items():
+        log.info("default: %s = %s", key, value)
+    return config
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of the configuration file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Config.model_json_schema(),
+        "title": "rusle_engine configuration",
+    }
+
+
+def exit_code_of(problems: Iterable[Problem]) -> int:
+    """What a command ends with: the code that all problems share, else that of a bad configuration."""
+    codes = {problem.exit_code for problem in problems}
+    return codes.pop() if len(codes) == 1 else ConfigError.exit_code
+
+
+def _counted(file: Path, problems: list[Problem]) -> str:
+    return f"{file} cannot be run: " + ("one problem" if len(problems) == 1 else f"{len(problems)} problems")
+
+
+def _relative(value: Any, folder: Path) -> Any:
+    if isinstance(value, Path):
+        return value.relative_to(folder).as_posix() if value.is_relative_to(folder) else value.as_posix()
+    if isinstance(value, Mapping):
+        return {str(key): _relative(member, folder) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_relative(member, folder) for member in value]
+    return value
+
+
+def _defaults(block: BaseModel, prefix: str) -> Iterable[tuple[str, Any]]:
+    for name in type(block).model_fields:
+        value = getattr(block, name)
+        if isinstance(value, BaseModel):
+            yield from _defaults(value, f"{prefix}{name}.")
+        elif name not in block.model_fields_set and not (isinstance(block, MethodBlock) and name in block._data):
+            yield f"{prefix}{name}", value

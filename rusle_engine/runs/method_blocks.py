@@ -1,0 +1,125 @@
+"""The configuration block of every method, built from its function's signature: inputs as sources, options with their own defaults."""
+
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, create_model, model_validator
+
+from rusle_engine.core.variables import Variable
+from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function
+from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, Quantity, QuantityRaster, RainRecord, RecordTable, Table, refused
+
+FROM_RUN = ("dem", "theta", "landcover")
+"""Parameters that a run supplies: the DEM, its slope, and the land cover, each named once in the configuration."""
+
+_DATA_KINDS = ("raster", "classes", "table", "rain")
+
+
+def quantity(variable: Variable) -> OneOf:
+    """A raster, a constant or a table of ``variable``."""
+    return OneOf({"raster": QuantityRaster, "constant": Constant, "table": _table_of(variable)}, variable=variable)
+
+
+def factor(key: str) -> OneOf:
+    """A factor: what a quantity may be, or one of the methods that compute it."""
+    function = factor_function(key)
+    methods = {name: _block(function, name) for name in function.methods if name != "table"}
+    return OneOf(quantity(function.variable).by_key, methods, function.variable)
+
+
+def _table_of(variable: Variable) -> type[Table]:
+    column = Field(variable.symbol, description=f"Column of the values of {variable.symbol}.")
+    return create_model(f"{variable.symbol.capitalize()}Table", __base__=Table, __doc__=Table.__doc__, value_column=(str, column))
+
+
+def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
+    """The model of one method."""
+    info = function.methods[method]
+    parameters = [p for p in function.parameters_of(method) if p.kind != "method"]
+    own = [p for p in parameters if p.name not in FROM_RUN]
+    data = tuple(p.name for p in own if p.kind in _DATA_KINDS)
+    alternatives = [text.split(" or ") for text in info.inputs]
+    needed = [names for names in alternatives if set(names) <= set(data)]
+    table_on_classes = tuple(p.name for p in own if p.kind in ("classes", "table"))
+    complete: Any = model_validator(mode="after")(_completeness(needed, table_on_classes))
+    name: Any = Literal[method]
+    model: type[MethodBlock] = create_model(
+        f"{function.key}{''.join(part.capitalize() for part in method.split('_'))}",
+        __base__=MethodBlock,
+        __doc__=f"{info.equation}\n\nSource: {info.source}.",
+        __validators__={"_complete": complete},
+        method=(name, Field(description="The method's name.")),
+        **{p.name: _field(p, must_name=p.name in function.must_name, needed=[p.name] in needed and len(table_on_classes) < 2) for p in own},
+    )
+    model._data = data
+    model._method_parameter = function.method_parameter
+    model._from_run = {p.name: function.landcover_with if p.name == "landcover" else None for p in parameters if p.name in FROM_RUN}
+    return model
+
+
+def _field(parameter: Parameter, *, must_name: bool, needed: bool) -> Any:
+    """Annotation and field of one parameter: required when the method needs it, or when a run must say it even if it is null."""
+    annotation = _annotation(parameter)
+    description = parameter.description + (" A run must name it; null: none." if must_name else "")
+    required = must_name or needed or parameter.required
+    if parameter.kind in _DATA_KINDS and not required:
+        annotation = annotation | None
+    default = ... if required else None if parameter.kind in _DATA_KINDS else parameter.default
+    return annotation, Field(default, description=description)
+
+
+def _annotation(parameter: Parameter) -> Any:
+    if parameter.kind == "raster":
+        if parameter.variable is None:
+            raise TypeError(f"no quantity is known for the parameter {parameter.name!r}; add it to core/variables.py")
+        return Annotated[Quantity, quantity(parameter.variable)]
+    by_kind = {"classes": ClassRaster, "table": RecordTable, "rain": RainRecord}
+    return by_kind[parameter.kind] if parameter.kind in by_kind else _readable(parameter.annotation)
+
+
+def _readable(annotation: Any) -> Any:
+    """An option's annotation as plain YAML and JSON can write it: a list for a tuple, number keys that JSON turned into text."""
+    origin, members = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is tuple:
+        return Annotated[annotation, BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return Annotated[dict[members[0], members[1]], BeforeValidator(_with_number_keys)]  # type: ignore[valid-type]
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return list[members[0]]  # type: ignore[valid-type]
+    if members and type(None) in members:
+        rest = [_readable(member) for member in members if member is not type(None)]
+        result: Any = rest[0]
+        for member in rest[1:]:
+            result = result | member
+        return result | None
+    return annotation
+
+
+def _with_number_keys(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {float(k) if isinstance(k, str) and re.fullmatch(r"-?\d+(\.\d+)?", k) else k: v for k, v in value.items()}
+
+
+def _completeness(needed: list[list[str]], table_on_classes: tuple[str, ...]) -> Any:
+    """A check that the inputs are all there: the method's own, or where it can take one a table on its class raster."""
+
+    def complete(self: MethodBlock) -> MethodBlock:
+        given = set(self.inputs)
+        by_table = given & set(table_on_classes) if len(table_on_classes) == 2 else set()
+        if by_table:
+            if missing := set(table_on_classes) - given:
+                raise refused(f"missing; {' and '.join(table_on_classes)} belong together", at=missing.pop())
+            if extra := [name for names in needed for name in names if name in given]:
+                raise refused(f"given together with {' and '.join(table_on_classes)}; keep one of the two ways", at=extra[0])
+            return self
+        for names in needed:
+            if not given & set(names):
+                raise refused(f"missing; {self.method} needs {', '.join(' or '.join(n) for n in needed)}", at=names[0])
+            if len(given & set(names)) > 1:
+                raise refused(f"given together with {' and '.join(sorted(given & set(names[1:])))}; keep one", at=names[0])
+        return self
+
+    return complete
