@@ -1,6 +1,7 @@
 """From kernels on tiles to functions on labelled, lazy arrays. The only room that builds dask graphs.
 
-``pointwise`` for kernels that look at one cell, ``stencil`` for a cell and its neighbours, ``whole`` for what needs the whole raster,
+``pointwise`` for kernels that look at one cell, ``over_time`` for a cell's own series, ``stencil`` for a cell and its neighbours,
+``whole`` for what needs the whole raster,
 ``tiled`` for one pass that yields several rasters and a record per tile. Lazy in, lazy out; eager in, eager out; the same bits either way.
 """
 
@@ -45,6 +46,30 @@ def pointwise(
         return out.reshape(shape)
 
     result: xr.DataArray = xr.apply_ufunc(on_tile, *arrays, join="exact", dask="parallelized", output_dtypes=[dtype], keep_attrs=False)
+    return result
+
+
+def over_time(function: Callable[[Tile], Tile], array: xr.DataArray, *, size: int) -> xr.DataArray:
+    """Apply ``function(series) -> (cells, size)`` to the series that each cell has along ``time``; ``series`` is (cells, time), float64.
+
+    The result has the array's other dimensions and coordinates and a last dimension ``value``. Lazy arrays are cut in space only: a time
+    axis in several chunks is joined first.
+    """
+
+    def on_tile(tile: Tile) -> Tile:
+        series = np.ascontiguousarray(tile, np.float64).reshape(-1, tile.shape[-1])
+        return function(series).reshape(*tile.shape[:-1], size)
+
+    result: xr.DataArray = xr.apply_ufunc(
+        on_tile,
+        array.chunk({"time": -1}) if is_lazy(array) else array,
+        input_core_dims=[["time"]],
+        output_core_dims=[["value"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"value": size}},
+        keep_attrs=False,
+    )
     return result
 
 

@@ -1,0 +1,77 @@
+"""Rainfall erosivity from daily rain: one formula, one kernel.
+
+``rain`` is (cells, days) in mm, NaN where nothing was recorded. ``slot`` says which half-month of which year a day belongs to:
+``24 * year + half_month``, both from zero. Half-month sums are (cells, slots).
+"""
+
+from rusle_kernels._jit import kernel
+
+
+@kernel
+def recorded_days(rain, slot, out):
+    """How many days of each half-month have a value."""
+    for cell in range(rain.shape[0]):
+        for s in range(out.shape[1]):
+            out[cell, s] = 0
+        for day in range(rain.shape[1]):
+            if rain[cell, day] == rain[cell, day]:
+                out[cell, slot[day]] += 1
+
+
+@kernel
+def half_months_xie2016(rain, slot, alpha, threshold_mm, out):
+    """Sum of alpha * P^1.7265 over the days with P >= threshold; ``alpha`` is the season's, one value a day."""
+    for cell in range(rain.shape[0]):
+        for s in range(out.shape[1]):
+            out[cell, s] = 0.0
+        for day in range(rain.shape[1]):
+            if rain[cell, day] >= threshold_mm:
+                out[cell, slot[day]] += alpha[day] * rain[cell, day] ** 1.7265
+
+
+@kernel
+def erosive_rain_zhang2003(rain, slot, kept, out):
+    """P_d12, the mean rain of the days with 12 mm or more, and P_y12, their mean annual total, over the years that are ``kept``."""
+    for cell in range(rain.shape[0]):
+        total, days, years = 0.0, 0, 0
+        for year in range(kept.shape[1]):
+            years += kept[cell, year]
+        for day in range(rain.shape[1]):
+            if kept[cell, slot[day] // 24] and rain[cell, day] >= 12.0:
+                total += rain[cell, day]
+                days += 1
+        out[cell, 0] = total / days if days > 0 else 0.0
+        out[cell, 1] = total / years if years > 0 else float("nan")
+
+
+@kernel
+def half_months_zhang2003(rain, slot, erosive_rain, threshold_mm, out):
+    """Sum of alpha * P^beta over the days with P >= threshold; ``erosive_rain`` is (cells, 2): P_d12 and P_y12 in mm."""
+    for cell in range(rain.shape[0]):
+        beta = 0.8363 + 18.144 / erosive_rain[cell, 0] + 24.455 / erosive_rain[cell, 1]
+        alpha = 21.586 * beta**-7.1891
+        for s in range(out.shape[1]):
+            out[cell, s] = 0.0
+        for day in range(rain.shape[1]):
+            if rain[cell, day] >= threshold_mm:
+                out[cell, slot[day]] += alpha * rain[cell, day] ** beta
+
+
+@kernel
+def annual_erosivity(half_months, used, out):
+    """R in column 0 and the 24 shares of it behind: every half-month averaged over the years in which it is ``used``, then summed.
+
+    NaN where a half-month has no such year; the shares are NaN also where R is 0.
+    """
+    for cell in range(half_months.shape[0]):
+        out[cell, 0] = 0.0
+        for half_month in range(24):
+            total, years = 0.0, 0
+            for s in range(half_month, half_months.shape[1], 24):
+                if used[cell, s]:
+                    total += half_months[cell, s]
+                    years += 1
+            out[cell, 1 + half_month] = total / years if years > 0 else float("nan")
+            out[cell, 0] += out[cell, 1 + half_month]
+        for half_month in range(24):
+            out[cell, 1 + half_month] = out[cell, 1 + half_month] / out[cell, 0] if out[cell, 0] > 0.0 else float("nan")

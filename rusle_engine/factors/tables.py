@@ -1,0 +1,108 @@
+"""A table of values by class code, laid on a class raster (land cover, soil units)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from rusle_engine.core.errors import InputError
+from rusle_engine.core.grid import same_grid
+from rusle_engine.core.lift import Tile, pointwise
+from rusle_engine.core.variables import Variable
+from rusle_engine.factors.validation import out_of_range
+from rusle_kernels import tables
+
+ClassTable = Mapping[int, float] | pd.Series | pd.DataFrame
+"""Values by class code: a mapping, a Series indexed by code, or a DataFrame with columns ``code`` and ``value``."""
+
+_NAMED = 20  # codes that a message lists
+
+
+def class_values(table: ClassTable, variable: Variable) -> dict[int, float]:
+    """The table as ``{code: value}``, every value within the variable's range.
+
+    Raises
+    ------
+    InputError
+        When the table is of another shape or empty, when a code stands twice or is not a whole number, when a value is missing or out of range.
+    """
+    values: dict[int, float] = {}
+    for code, value in _rows(table, variable):
+        number, whole = _number(value), _number(code)
+        if not whole.is_integer():
+            raise InputError(f"the table of {variable.symbol} has the class code {code!r}; expected whole numbers")
+        if int(whole) in values:
+            raise InputError(f"the table of {variable.symbol} has class {int(whole)} twice; keep one row")
+        if np.isnan(number):
+            raise InputError(f"the table of {variable.symbol} has {value!r} for class {int(whole)}; expected a number")
+        if not variable.valid_range[0] <= number <= variable.valid_range[1]:
+            raise InputError(out_of_range(variable, number, f" for class {int(whole)} of the table"))
+        values[int(whole)] = number
+    if not values:
+        raise InputError(f"the table of {variable.symbol} has no rows")
+    return values
+
+
+def _rows(table: ClassTable, variable: Variable) -> list[tuple[Any, Any]]:
+    if isinstance(table, pd.DataFrame):
+        if not {"code", "value"} <= set(table.columns):
+            raise InputError(f"the table of {variable.symbol} has columns {list(table.columns)}; expected 'code' and 'value'")
+        return list(zip(table["code"], table["value"]))
+    if isinstance(table, Mapping | pd.Series):
+        return list(table.items())
+    raise InputError(f"the table of {variable.symbol} is {table!r}; expected {{code: value}}, a Series by code, or a DataFrame of code and value")
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def lookup(classes: xr.DataArray, values: Mapping[int, float], name: str) -> xr.DataArray:
+    """The value of each cell's class, float64; NaN where ``classes`` is NaN. Lazy when ``classes`` is.
+
+    Raises
+    ------
+    InputError
+        When a tile is computed that holds a class without a row: naming the codes. ``name`` says in the message what the table is for.
+    """
+    codes, numbers = _sorted(values)
+
+    def on_tile(tile: Tile, out: Tile) -> None:
+        if tables.lookup(tile, codes, numbers, out):
+            raise InputError(_missing_rows(missing_codes(tile, values), values, name))
+
+    return pointwise(on_tile, classes)
+
+
+def with_override(factor: xr.DataArray, classes: xr.DataArray, values: Mapping[int, float]) -> xr.DataArray:
+    """``factor``, except in the classes of ``values``; NaN where there is no class, or where neither knows a value."""
+    factor, classes = same_grid({"the factor": factor, "landcover": classes})
+    return pointwise(tables.override, factor, classes, parameters=_sorted(values))
+
+
+def only_in(factor: xr.DataArray, classes: xr.DataArray, codes: Sequence[int], elsewhere: float) -> xr.DataArray:
+    """``factor`` in the classes ``codes`` and ``elsewhere`` in all others; NaN where there is no class."""
+    factor, classes = same_grid({"the factor": factor, "landcover": classes})
+    return pointwise(tables.only_in, factor, classes, parameters=(np.array(sorted(codes), np.float64), elsewhere))
+
+
+def missing_codes(classes: xr.DataArray | np.ndarray[Any, Any], table: Mapping[int, float]) -> list[float]:
+    """The class codes of ``classes`` that have no row in ``table``, ascending; computes."""
+    seen = np.unique(np.asarray(classes, np.float64))
+    return [float(code) for code in seen if not np.isnan(code) and code not in table]
+
+
+def _sorted(values: Mapping[int, float]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    codes = sorted(values)
+    return np.array(codes, np.float64), np.array([values[code] for code in codes], np.float64)
+
+
+def _missing_rows(codes: list[float], values: Mapping[int, float], name: str) -> str:
+    shown = ", ".join(f"{code:g}" for code in codes[:_NAMED]) + (" …" if len(codes) > _NAMED else "")
+    known = ", ".join(str(code) for code in sorted(values)[:_NAMED]) + (" …" if len(values) > _NAMED else "")
+    return f"the {name} table has no row for class {shown} of the class raster (it has {known}). Add a row, or make the code nodata."
