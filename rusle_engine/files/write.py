@@ -1,0 +1,331 @@
+"""Rasters written: every tile computed once, staged by one writer, encoded as COG on all processors, read back, compared, renamed.
+
+GDAL may lose a full disk's error when it encodes in several threads, and a truncated file may still open (both measured); so nothing is
+renamed into place before every tile has been decoded again and its digest compared with the one taken when it was handed over.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import dask
+import numpy as np
+import rasterio
+import rasterio.shutil
+import xarray as xr
+from dask.base import compute, is_dask_collection
+from dask.delayed import delayed
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+
+from rusle_engine.core.errors import InputError, OutputError
+from rusle_engine.core.grid import Grid
+from rusle_engine.core.memory import usable_threads
+from rusle_engine.core.variables import Variable
+from rusle_engine.files.atomic import atomic_folder, make_folder, put_in_place, require_disk, sha256
+from rusle_engine.files.legend import Colour, Label, attribute_table, colour_map, layer_style
+from rusle_engine.files.sources import Handles
+
+Compression = Literal["deflate", "zstd"]
+Progress = Callable[[int, int], None]
+"""Called with the tiles done and all tiles; each tile counts twice, when it is computed and when it has been read back."""
+
+CLASS_NODATA = 255
+_BLOCK = 512
+_TILE = 1024
+_IN_PROCESS = ("threads", "threading", "synchronous", "sync", "single-threaded")
+
+
+@dataclass(frozen=True)
+class RasterOutput:
+    """One raster to write.
+
+    ``quantity``: float32 with NaN nodata and averaged overviews. ``classes``: uint8 codes 0 to 254 with 255 nodata, overviews by the most
+    frequent class, and, where given, a colour and a label (or a Chinese and an English one) for each code.
+    """
+
+    array: xr.DataArray
+    path: Path
+    variable: Variable
+    kind: Literal["quantity", "classes"] = "quantity"
+    colors: Mapping[int, Colour] | None = None
+    labels: Mapping[int, Label] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WrittenRaster:
+    """A raster that stands: verified, renamed, with the digest of its bytes. ``sidecars`` hold class names and colours."""
+
+    path: Path
+    kind: str
+    bytes: int
+    sha256: str
+    sidecars: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one call of :func:`write_rasters` made."""
+
+    rasters: tuple[WrittenRaster, ...]
+    records: list[Any]
+
+
+def write_rasters(
+    outputs: Sequence[RasterOutput],
+    records: Sequence[Any] = (),
+    *,
+    progress: Progress | None = None,
+    compression: Compression = "deflate",
+) -> Written:
+    """Compute all outputs and ``records`` together, so that every tile is visited once, and write the outputs as COGs.
+
+    Parameters
+    ----------
+    outputs
+        What to write, and where.
+    records
+        Delayed objects that share the outputs' tiles (see :func:`rusle_engine.core.lift.tiled`); plain values pass through.
+    progress
+        Called as tiles are done.
+    compression
+        ``deflate`` is read everywhere; ``zstd`` is faster and needs GDAL with it (QGIS has it, older ArcGIS has not).
+
+    Returns
+    -------
+    Written
+        The files, and the computed records in their order.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written, the disk is too small, or what was written does not read back the same. Nothing is left behind.
+    InputError
+        When a class raster holds something else than codes 0 to 254, or an array has no grid.
+    """
+    for folder in {output.path.parent for output in outputs}:
+        make_folder(folder)
+    if not outputs:
+        return Written((), list(_computed(records)))
+    require_disk(outputs[0].path.parent, int(2.2 * sum(o.array.size * (4 if o.kind == "quantity" else 1) for o in outputs)), "the rasters")
+    with atomic_folder(outputs[0].path.parent, "rasters") as folder:
+        sinks = [_Sink(output, folder / f"{i}.tif") for i, output in enumerate(outputs)]
+        count = _Count(progress, 2 * sum(len(sink.tiles) for sink in sinks))
+        try:
+            tasks = [task for sink in sinks for task in sink.tasks(count)]
+            done = list(_computed([*tasks, *records]))[len(tasks) :]
+        finally:
+            for sink in sinks:
+                sink.close()
+        with ThreadPoolExecutor(usable_threads()) as pool:
+            finished = list(pool.map(lambda sink: _finish(sink, compression, count), sinks))
+        return Written(tuple(_in_place(sink, encoded) for sink, encoded in zip(sinks, finished)), done)
+
+
+def _computed(collections: Sequence[Any]) -> Sequence[Any]:
+    """Computed in this process: the writers' open files cannot travel to another."""
+    scheduler = dask.config.get("scheduler", None)
+    computed: Sequence[Any] = compute(*collections, scheduler=scheduler if scheduler in _IN_PROCESS else "threads")
+    return computed
+
+
+class _Count:
+    def __init__(self, progress: Progress | None, total: int):
+        self._progress, self._total, self._done, self._lock = progress, total, 0, threading.Lock()
+
+    def one_more(self) -> None:
+        with self._lock:
+            self._done += 1
+            if self._progress is not None:
+                self._progress(self._done, self._total)
+
+
+class _Sink:
+    """One output while it is staged: an open uncompressed tiled GeoTIFF, and the digest of every tile it was given."""
+
+    def __init__(self, output: RasterOutput, staged: Path):
+        self.output, self.staged = output, staged
+        array = output.array if is_dask_collection(output.array) else output.array.chunk({"y": _TILE, "x": _TILE})
+        self.grid = Grid.of(output.array)
+        self.array = array.transpose("y", "x").data
+        self.is_classes = output.kind == "classes"
+        rows, columns = (np.cumsum([0, *sizes]) for sizes in self.array.chunks)
+        self.tiles = [(int(t), int(b), int(a), int(z)) for t, b in pairwise(rows) for a, z in pairwise(columns)]
+        self.digests: dict[tuple[int, int, int, int], bytes] = {}
+        self._lock = threading.Lock()
+        self._dataset = self._open()
+
+    def _open(self) -> Any:
+        variable, output = self.output.variable, self.output
+        try:
+            dataset = rasterio.open(
+                self.staged,
+                "w",
+                driver="GTiff",
+                height=self.grid.height,
+                width=self.grid.width,
+                count=1,
+                dtype="uint8" if self.is_classes else "float32",
+                nodata=CLASS_NODATA if self.is_classes else np.nan,
+                crs=None if self.grid.crs is None else rasterio.crs.CRS.from_user_input(self.grid.crs),
+                transform=self.grid.transform,
+                tiled=True,
+                blockxsize=_BLOCK,
+                blockysize=_BLOCK,
+                bigtiff="if_safer",
+            )
+            dataset.units = (variable.units,)
+            dataset.set_band_description(1, f"{variable.symbol}: {variable.long_name} ({variable.long_name_zh})")
+            dataset.update_tags(**_tags(output))
+            if output.colors is not None:
+                dataset.write_colormap(1, colour_map(output.colors, CLASS_NODATA))
+        except (RasterioError, OSError) as error:
+            raise _write_error(output.path, error) from error
+        return dataset
+
+    def tasks(self, count: _Count) -> list[Any]:
+        """One delayed call for every tile; unoptimised, so that tasks shared with the records stay shared."""
+
+        def write(tile: np.ndarray[Any, Any], place: tuple[int, int, int, int]) -> None:
+            self.write(np.asarray(tile), place)
+            count.one_more()
+
+        call = delayed(write, pure=False)
+        blocks = self.array.to_delayed(optimize_graph=False).ravel()
+        return [call(block, place) for block, place in zip(blocks, self.tiles)]
+
+    def write(self, tile: np.ndarray[Any, Any], place: tuple[int, int, int, int]) -> None:
+        stored = _codes(tile, self.output) if self.is_classes else _float32(tile)
+        self.digests[place] = _digest(stored)
+        top, bottom, left, right = place
+        try:
+            with self._lock:
+                self._dataset.write(stored, 1, window=((top, bottom), (left, right)))
+        except (RasterioError, OSError) as error:
+            raise _write_error(self.output.path, error) from error
+
+    def close(self) -> None:
+        try:
+            self._dataset.close()
+        except (RasterioError, OSError) as error:
+            raise _write_error(self.output.path, error) from error
+
+
+def _tags(output: RasterOutput) -> dict[str, str]:
+    """What the array and the caller say about it, as text; the same array gives the same tags."""
+    described = {key: str(value) for key, value in output.array.attrs.items() if isinstance(value, str | int | float | bool)}
+    return {key: text for key, text in {**described, **output.tags}.items() if key not in ("grid_mapping", "units")}
+
+
+def _float32(tile: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    stored = np.array(tile, np.float32, order="C")  # a copy: the tile may still be someone's
+    stored[np.isnan(stored)] = np.nan  # one bit pattern for all NaNs, so that equal arrays are equal files
+    return stored
+
+
+def _codes(tile: np.ndarray[Any, Any], output: RasterOutput) -> np.ndarray[Any, Any]:
+    if tile.dtype == np.uint8:
+        return np.ascontiguousarray(tile)
+    missing = np.isnan(tile) if tile.dtype.kind == "f" else tile == CLASS_NODATA
+    codes = np.where(missing, CLASS_NODATA, tile)
+    wrong = codes[(codes != np.rint(codes)) | (codes < 0) | (codes > CLASS_NODATA) | (~missing & (codes == CLASS_NODATA))]
+    if wrong.size:
+        raise InputError(f"{output.path.name} is written as classes but holds {wrong.flat[0]}; expected whole numbers from 0 to 254")
+    return np.ascontiguousarray(codes, np.uint8)
+
+
+def _digest(stored: np.ndarray[Any, Any]) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(stored).data).digest()
+
+
+def _write_error(path: Path, error: Exception) -> OutputError:
+    return _failing_disk(f"{path} could not be written: {error}. Free space on that disk, or choose another folder.")
+
+
+def _failing_disk(message: str) -> OutputError:
+    error = OutputError(message)
+    error.exit_code = 74
+    return error
+
+
+def _finish(sink: _Sink, compression: Compression, count: _Count) -> Path:
+    """The staged raster as a COG beside it, verified; the staged one is removed to make room for the next."""
+    encoded = sink.staged.with_name(f"cog-{sink.staged.name}")
+    try:
+        # Overviews are built before anything is compressed: left to the COG driver they are deflated twice, on one processor.
+        with rasterio.open(sink.staged, "r+", driver="GTiff") as staged:
+            staged.build_overviews(_overview_factors(staged.shape), Resampling.mode if sink.is_classes else Resampling.average)
+        with rasterio.open(sink.staged, driver="GTiff") as staged:
+            rasterio.shutil.copy(
+                staged,
+                encoded,
+                driver="COG",
+                BLOCKSIZE=str(_BLOCK),
+                COMPRESS=compression.upper(),
+                LEVEL="1",
+                PREDICTOR="YES",
+                OVERVIEWS="FORCE_USE_EXISTING",
+                OVERVIEW_PREDICTOR="YES",
+                NUM_THREADS=str(usable_threads()),
+                BIGTIFF="IF_SAFER",
+            )
+    except (RasterioError, OSError) as error:
+        raise _write_error(sink.output.path, error) from error
+    sink.staged.unlink()
+    _verify(sink, encoded, count)
+    return encoded
+
+
+def _overview_factors(shape: tuple[int, int]) -> list[int]:
+    """2, 4, 8 … until the coarsest fits into one block."""
+    factors: list[int] = []
+    while max(shape) > _BLOCK * 2 ** len(factors):
+        factors.append(2 ** (len(factors) + 1))
+    return factors
+
+
+def _verify(sink: _Sink, encoded: Path, count: _Count) -> None:
+    """Decode every tile and compare; also what a reader needs to make sense of it."""
+    handles = Handles()
+
+    def same(place: tuple[int, int, int, int]) -> bool:
+        top, bottom, left, right = place
+        dataset = handles.get(encoded, lambda: rasterio.open(encoded, driver="GTiff"))
+        found = _digest(dataset.read(1, window=((top, bottom), (left, right)))) == sink.digests[place]
+        count.one_more()
+        return found
+
+    try:
+        with rasterio.open(encoded, driver="GTiff") as dataset:
+            large = max(dataset.shape) > _BLOCK
+            complete = dataset.nodata is not None and dataset.units[0] == sink.output.variable.units and bool(dataset.overviews(1)) >= large
+        with ThreadPoolExecutor(usable_threads()) as pool:
+            complete &= all(pool.map(same, sink.tiles))
+    except (RasterioError, OSError) as error:
+        raise _write_error(sink.output.path, error) from error
+    if not complete:
+        raise _failing_disk(f"{sink.output.path} did not read back as it was written. The disk may be full or failing; nothing was kept.")
+
+
+def _in_place(sink: _Sink, encoded: Path) -> WrittenRaster:
+    output = sink.output
+    sidecars = []
+    if output.labels:
+        texts = {".aux.xml": attribute_table(output.labels, output.colors or {})}
+        if output.colors:
+            texts[".qml"] = layer_style(output.labels, output.colors)
+        for suffix, text in texts.items():
+            place = output.path.with_name(output.path.name + suffix) if suffix == ".aux.xml" else output.path.with_suffix(suffix)
+            temporary = encoded.with_name(place.name)
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+            put_in_place(temporary, place)
+            sidecars.append(place)
+    digest, size = sha256(encoded), encoded.stat().st_size
+    put_in_place(encoded, output.path)
+    return WrittenRaster(output.path, output.kind, size, digest, tuple(sidecars))
