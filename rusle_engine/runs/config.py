@@ -38,6 +38,10 @@ from rusle_engine.runs.yaml_reading import read_yaml
 log = logging.getLogger("rusle_engine")
 
 
+ZoneId = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value)]
+"""The id of a zone; a number without quotes is meant as its digits."""
+
+
 class Project(Block):
     """What the run is called, and what its report says about it."""
 
@@ -112,7 +116,7 @@ class ZoneLayer(Block):
     """Text encoding of Shapefile attributes, such as gbk; null: what the .cpg file says."""
     crs: str | None = None
     """CRS of a file that states none, such as EPSG:4490."""
-    headline_zone: str | None = None
+    headline_zone: ZoneId | None = None
     """zone_id whose figures head the report; null: the largest zone."""
     land_area: LandArea | None = None
     """Official land area of the zones; null: the area of the polygons."""
@@ -135,7 +139,7 @@ class ZoneRaster(Block):
     """Column of the names in names."""
     encoding: str | None = None
     """Text encoding of names, such as gbk; null: UTF-8, else GB18030."""
-    headline_zone: str | None = None
+    headline_zone: ZoneId | None = None
     """zone_id whose figures head the report; null: the largest zone."""
     land_area: LandArea | None = None
     """Official land area of the zones; null: the area of the cells."""

@@ -19,7 +19,7 @@ _DATA_KINDS = ("raster", "classes", "table", "rain")
 
 def quantity(variable: Variable) -> OneOf:
     """A raster, a constant or a table of ``variable``."""
-    return OneOf({"raster": QuantityRaster, "constant": Constant, "table": _table_of(variable)}, variable=variable)
+    return OneOf({"raster": QuantityRaster, "constant": Constant, "table": Table}, variable=variable)
 
 
 def factor(key: str) -> OneOf:
@@ -27,11 +27,6 @@ def factor(key: str) -> OneOf:
     function = factor_function(key)
     methods = {name: _block(function, name) for name in function.methods if name != "table"}
     return OneOf(quantity(function.variable).by_key, methods, function.variable)
-
-
-def _table_of(variable: Variable) -> type[Table]:
-    column = Field(variable.symbol, description=f"Column of the values of {variable.symbol}.")
-    return create_model(f"{variable.symbol.capitalize()}Table", __base__=Table, __doc__=Table.__doc__, value_column=(str, column))
 
 
 def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
@@ -62,7 +57,7 @@ def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
 def _field(parameter: Parameter, *, must_name: bool, needed: bool) -> Any:
     """Annotation and field of one parameter: required when the method needs it, or when a run must say it even if it is null."""
     annotation = _annotation(parameter)
-    description = parameter.description + (" A run must name it; null: none." if must_name else "")
+    description = parameter.description.replace("``", "") + (" A run must name it; null: none." if must_name else "")
     required = must_name or needed or parameter.required
     if parameter.kind in _DATA_KINDS and not required:
         annotation = annotation | None

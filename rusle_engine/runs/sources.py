@@ -155,8 +155,8 @@ class Table(Block):
     """The class raster: landcover (the top-level one), or a block with its own raster."""
     code_column: str = "code"
     """Column of the class codes."""
-    value_column: str = "value"
-    """Column of the values."""
+    value_column: str = ""
+    """Column of the values; left out: the symbol of the quantity, such as C."""
     units: str | None = None
     """Unit of the values; null: the key's usual unit."""
     encoding: str | None = None
@@ -289,9 +289,11 @@ class OneOf:
         return value
 
     def measured(self, block: Any) -> Any:
-        """``block`` when its unit and its constant can be this variable's."""
+        """``block`` when its unit and its constant can be this variable's; a table gets the column it would have."""
         if self.variable is None or isinstance(block, MethodBlock):
             return block
+        if isinstance(block, Table) and not block.value_column:
+            block = block.model_copy(update={"value_column": self.variable.symbol})
         units = block.units or self.variable.units
         factor = conversion_factor(units, self.variable.units)
         if factor is None:
