@@ -73,11 +73,10 @@ def attribute_table(labels: Mapping[int, Label], colors: Mapping[int, Colour]) -
 
 def layer_style(labels: Mapping[int, Label], colors: Mapping[int, Colour]) -> str:
     """The content of the ``.qml``: one entry for every class that has a colour."""
-    entries = "".join(
-        f'<paletteEntry value="{code}" color="#{red:02x}{green:02x}{blue:02x}" alpha="255" label={quoteattr(_one_name(labels.get(code, str(code))))}/>\n'
-        for code in sorted(colors)
-        for red, green, blue in (red_green_blue(colors[code]),)
-    )
+    entries = ""
+    for code in sorted(colors):
+        name = quoteattr(_one_name(labels.get(code, str(code))))
+        entries += f'<paletteEntry value="{code}" color="#{bytes(red_green_blue(colors[code])).hex()}" alpha="255" label={name}/>\n'
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
         '<qgis version="3.22.0" styleCategories="Symbology">\n<pipe>\n'
