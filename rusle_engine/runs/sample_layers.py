@@ -19,7 +19,7 @@ from rusle_engine.runs.sample_terrain import Landform, Place, Tile
 WATER = 61
 CLASS_NODATA = 0
 
-CLOUD = 2.6
+CLOUD = 2.3
 """Where the cloud noise (standard deviation 1) is above this, the NDVI has a gap."""
 
 
@@ -64,9 +64,9 @@ class Cover:
 
 
 COVERS = (
-    Cover(11, "level cropland", "平地耕地", "#f7e08a", 0.28, 0.60, 0.60, Suits(1.35, 0, 4.5, height=-0.6, ridge=-0.5)),
-    Cover(12, "terraced cropland", "梯田", "#e3b04b", 0.28, 0.12, 0.56, Suits(0.75, 7, 7, height=-0.7, ridge=-0.2), gain=0.10),
-    Cover(13, "sloping cropland", "坡耕地", "#d98c4a", 0.32, 0.40, 0.48, Suits(0.65, 10, 8, height=-0.7, sunny=0.2)),
+    Cover(11, "level cropland", "平地耕地", "#f7e08a", 0.22, 0.35, 0.60, Suits(1.35, 0, 4.5, height=-0.6, ridge=-0.5)),
+    Cover(12, "terraced cropland", "梯田", "#e3b04b", 0.22, 0.08, 0.56, Suits(0.75, 7, 7, height=-0.7, ridge=-0.2), gain=0.10),
+    Cover(13, "sloping cropland", "坡耕地", "#d98c4a", 0.25, 0.40, 0.48, Suits(0.65, 10, 8, height=-0.7, sunny=0.2)),
     Cover(21, "orchard", "园地", "#b5c95a", 0.15, 0.47, 0.60, Suits(0.20, 8, 8, height=-0.7, sunny=0.4)),
     Cover(31, "forest", "有林地", "#2f7d4f", 0.004, 1.0, 0.79, Suits(0.55, 22, 20, height=1.0, sunny=-0.7), gain=0.03),
     Cover(32, "shrubland", "灌木林地", "#7fae6b", 0.02, 1.0, 0.70, Suits(0.60, 20, 20, height=0.4, sunny=-0.3), gain=0.02),

@@ -91,7 +91,7 @@ class Landform:
 
 
 def demo_terrain() -> tuple[Tile, Grid]:
-    """Heights [m] (344 × 403, int16) and grid of the elevation sample that matplotlib ships: SRTM-based, around Jacksboro, Tennessee.
+    """Heights [m] (344 × 403, int16) and grid of the elevation sample that matplotlib ships: around the Jacksboro fault, Tennessee.
 
     The file's ``ymin`` and ``ymax`` are swapped: its first row is the northernmost, its upper edge 36.7329°. Nothing of it is kept here;
     it is read from the installed package.
