@@ -1,15 +1,15 @@
 """Soil loss as a product of factors, its intensity class, and exact tallies by zone: one read of memory.
 
-Factors stand in eight slots in a fixed order (R K LS C P B E T), so that one compiled kernel serves every choice of factors:
-``kinds[k]`` tells whether slot k is left out, a number (``constants[k]``), or a raster of float32 (``singles[k]``) or float64
-(``doubles[k]``). A raster row is multiplied in float64 in a row buffer and rounded to float32 once, as A [t ha-1 yr-1]. Class codes
+A [t ha-1 yr-1] is the product of six places in a fixed order, R K LS C P 1 (RUSLE) or R K LS B E T (CSLE), in float64, rounded to float32
+once. Each place has a number and a raster: the number of a raster is 1, and the raster of a number one row of ones that is used again for
+every row (step 0), so that one compiled kernel serves every choice of factors. The six rasters are float32, or all are float64. Class codes
 are 1 to 6, and 255 where A is NaN.
 
 Tallies are integers, so that no order of tiles or threads can show:
 
-- a cell counts ``FULL`` (2^37) when it lies wholly in a zone, its share of that when the zone's border cuts it;
+- a cell counts ``FULL`` (2^41) when it lies wholly in a zone, its share of that when the zone's border cuts it;
 - A is taken in units of 2^-24 t/ha, exact for every float32 from 0.5 t/ha on;
-- a cut cell's loss is share × A, kept in two integers, the upper counting 2^40 of the lower.
+- a cut cell's loss is share × A, kept in two integers, the upper counting 2^41 of the lower.
 
 The caller sees to it that a group of rows holds no more than 2^20 cells and that A stays below 2^18 t/ha: then nothing overflows.
 """
@@ -18,63 +18,35 @@ import numpy as np
 
 from rusle_kernels._jit import kernel
 
-ABSENT, CONSTANT, SINGLE, DOUBLE = 0, 1, 2, 3
-SLOTS = 8
-FULL_BITS = 37
+PLACES = 6
+FULL_BITS = 41
 FULL = 1 << FULL_BITS
 LOSS_BITS = 24
-CUT_BITS = 40
+CUT_BITS = 41
 LARGEST_GROUP = 1 << 20
 LARGEST_LOSS = float(1 << 18)
 CLASSES = 8  # places by code & 7: 1 to 6 the classes, 7 unassessed (255), 0 unused
 
-_BLOCK = 128  # cells counted at once: eight counters of one byte share one integer
-_BYTE = np.uint64(255)
+_BLOCK = 128
 _CUT_MASK = (1 << CUT_BITS) - 1
+_HALF_BITS = 21  # A of less than 2^18 t/ha is 42 bits in units of 2^-24
+_HALF_MASK = (1 << _HALF_BITS) - 1
+_REST_MASK = (1 << (CUT_BITS - _HALF_BITS)) - 1
 
 
 @kernel
-def multiply_row(kinds, constants, singles, doubles, i, row):
-    started = False
-    for k in range(SLOTS):
-        kind = kinds[k]
-        if kind == ABSENT:
-            continue
-        if kind == CONSTANT:
-            number = constants[k]
-            if started:
-                for j in range(row.size):
-                    row[j] *= number
-            else:
-                row[:] = number
-        elif kind == SINGLE:
-            single = singles[k][i]
-            if started:
-                for j in range(row.size):
-                    row[j] *= single[j]
-            else:
-                for j in range(row.size):
-                    row[j] = single[j]
-        else:
-            double = doubles[k][i]
-            if started:
-                for j in range(row.size):
-                    row[j] *= double[j]
-            else:
-                for j in range(row.size):
-                    row[j] = double[j]
-        started = True
-
-
-@kernel
-def round_row(row, largest, out):
-    """Round to float32; the number of cells below 0 or above ``largest`` (NaN is neither)."""
-    impossible = 0
-    for j in range(row.size):
-        value = np.float32(row[j])
-        out[j] = value
-        impossible += np.int64(value < 0.0) + np.int64(value > largest)
-    return impossible
+def multiply_row(numbers, row0, row1, row2, row3, row4, row5, largest, out):
+    """A of one row, float32; whether a value is below 0 or above ``largest`` (NaN is neither)."""
+    number0, number1, number2, number3, number4, number5 = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
+    least, most = np.float32(0.0), np.float32(largest)
+    impossible = np.int32(0)
+    for j in range(out.size):
+        rk = number0 * row0[j] * number1 * row1[j]
+        rkls = rk * number2 * row2[j]
+        a = np.float32(rkls * number3 * row3[j] * number4 * row4[j] * number5 * row5[j])
+        out[j] = a
+        impossible |= np.int32(a < least) | np.int32(a > most)
+    return impossible != 0
 
 
 @kernel
@@ -99,13 +71,13 @@ def classify_row_by_raster(a, tolerance, limits, out):
 
 
 @kernel
-def product(kinds, constants, singles, doubles, largest, out):
-    """A, float32; returns how many cells are below 0 or above ``largest``."""
-    row = np.empty(out.shape[1])
-    impossible = 0
+def product(numbers, steps, factors, largest, out):
+    """A, float32; returns whether a value is below 0 or above ``largest``."""
+    r, k, ls, c, p, t = factors
+    impossible = False
     for i in range(out.shape[0]):
-        multiply_row(kinds, constants, singles, doubles, i, row)
-        impossible += round_row(row, largest, out[i])
+        rows = r[i * steps[0]], k[i * steps[1]], ls[i * steps[2]], c[i * steps[3]], p[i * steps[4]], t[i * steps[5]]
+        impossible |= multiply_row(numbers, *rows, largest, out[i])
     return impossible
 
 
@@ -119,3 +91,79 @@ def intensity(a, limits, out):
 def intensity_by_raster(a, tolerance, limits, out):
     for i in range(a.shape[0]):
         classify_row_by_raster(a[i], tolerance[i], limits, out[i])
+
+
+@kernel
+def count_classes(codes, area):
+    """Add up to 255 cells: eight counters of one byte share one integer, so that a vector unit counts all classes at once."""
+    counters = np.int64(0)
+    for j in range(codes.size):
+        counters += np.int64(1) << np.int64((codes[j] & np.uint8(7)) << np.uint8(3))
+    for place in range(CLASSES):
+        area[place] += ((counters >> (8 * place)) & 255) << FULL_BITS
+
+
+@kernel
+def tally_run(a, codes, area, loss):
+    """Add the cells of one run, all wholly in one zone, to ``area`` (by class) and to ``loss[0]``."""
+    for left in range(0, codes.size, _BLOCK):
+        count_classes(codes[left : left + _BLOCK], area)
+    unit = np.float64(1 << LOSS_BITS)
+    lost = np.int64(0)
+    for j in range(codes.size):
+        lost += np.int64(np.rint(np.float64(a[j]) * unit)) if codes[j] != np.uint8(255) else np.int64(0)
+    loss[0] += lost
+
+
+@kernel
+def tally_cut(a, code, weight, area, loss):
+    """Add one cell of which ``weight`` / FULL lies in the zone."""
+    area[code & np.uint8(7)] += weight
+    if code != np.uint8(255):
+        amount = np.int64(np.rint(np.float64(a) * np.float64(1 << LOSS_BITS)))
+        lower = weight * (amount & _HALF_MASK)  # 41 + 21 bits, and so is the upper half, worth 2^21 of the lower
+        upper = weight * (amount >> _HALF_BITS)
+        loss[1] += (lower >> CUT_BITS) + (upper >> (CUT_BITS - _HALF_BITS))
+        loss[2] += (lower & _CUT_MASK) + ((upper & _REST_MASK) << _HALF_BITS)
+
+
+@kernel
+def tally_row(i, a, codes, run_starts, run_zones, lefts, rights, cut_starts, cut_zones, columns, weights, group, areas, losses):
+    for n in range(run_starts[i], run_starts[i + 1]):
+        left, right, zone = lefts[n], rights[n], run_zones[n]
+        tally_run(a[left:right], codes[left:right], areas[zone, group], losses[zone, group])
+    for n in range(cut_starts[i], cut_starts[i + 1]):
+        j, zone = columns[n], cut_zones[n]
+        tally_cut(a[j], codes[j], weights[n], areas[zone, group], losses[zone, group])
+
+
+@kernel
+def assess(numbers, steps, factors, tolerance, limits, cover, group_rows, largest, a, codes, areas, losses):
+    """A, its class and the tallies of every zone, row by row; returns whether a value of A is below 0 or above ``largest``.
+
+    ``tolerance`` is empty where the first of ``limits`` holds everywhere. ``cover`` is a tuple: the runs of whole cells of each row, then
+    its cut cells, as ``tally_row`` takes them. ``areas`` is (zone, group of rows, class place), ``losses`` (zone, group of rows, 3).
+    """
+    r, k, ls, c, p, t = factors
+    run_starts, run_zones, lefts, rights, cut_starts, cut_zones, columns, weights = cover
+    impossible = False
+    for i in range(a.shape[0]):
+        rows = r[i * steps[0]], k[i * steps[1]], ls[i * steps[2]], c[i * steps[3]], p[i * steps[4]], t[i * steps[5]]
+        impossible |= multiply_row(numbers, *rows, largest, a[i])
+        if tolerance.size:
+            classify_row_by_raster(a[i], tolerance[i], limits, codes[i])
+        else:
+            classify_row(a[i], limits, codes[i])
+        group = i // group_rows
+        tally_row(i, a[i], codes[i], run_starts, run_zones, lefts, rights, cut_starts, cut_zones, columns, weights, group, areas, losses)
+    return impossible
+
+
+@kernel
+def tally_codes(codes, cover, group_rows, areas, losses):
+    """The areas of ``assess`` for a raster of classes alone; ``losses`` stays 0."""
+    run_starts, run_zones, lefts, rights, cut_starts, cut_zones, columns, weights = cover
+    no_loss = np.zeros(codes.shape[1], np.float32)
+    for i in range(codes.shape[0]):
+        group = i // group_rows
+        tally_row(i, no_loss, codes[i], run_starts, run_zones, lefts, rights, cut_starts, cut_zones, columns, weights, group, areas, losses)

@@ -39,6 +39,7 @@ FACTORS: dict[str, Variable] = {
     "t": TILLAGE,
 }
 """In the order in which they are multiplied."""
+_PLACE = {"r": 0, "k": 1, "ls": 2, "c": 3, "p": 4, "b": 3, "e": 4, "t": 5}
 
 
 def read_only(tile: Tile, dtype: Any) -> Tile:
@@ -48,8 +49,6 @@ def read_only(tile: Tile, dtype: Any) -> Tile:
     return view
 
 
-_NO_SINGLE = read_only(np.empty((0, 0)), np.float32)
-_NO_DOUBLE = read_only(np.empty((0, 0)), np.float64)
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -111,8 +110,10 @@ def soil_loss(
     77.49757385253906
     """
     arrays = factor_arrays({"r": r, "k": k, "ls": ls, "c": c, "p": p, "b": b, "e": e, "t": t}, units)
-    slots = Slots(arrays)
-    a = pointwise(slots.multiply, *slots.rasters, dtype=np.float32, input_dtypes=slots.dtypes) if slots.rasters else _number(slots)
+    places = Places(arrays)
+    rasters = places.rasters or [xr.DataArray(np.nan)]  # numbers alone make a number
+    multiply = places.multiply if places.rasters else lambda _, out: places.multiply(out)
+    a = pointwise(multiply, *rasters, dtype=np.float32, input_dtypes=[places.dtype] * len(rasters))
     return SOIL_LOSS.describe(a, factors=" ".join(FACTORS[name].symbol for name in arrays))
 
 
@@ -143,44 +144,32 @@ def _raster(name: str, value: Any) -> Raster:
     return value[symbol]
 
 
-def _number(slots: "Slots") -> xr.DataArray:
-    out = np.empty((1, 1), np.float32)
-    slots.multiply(out)
-    return xr.DataArray(out[0, 0])
-
-
-class Slots:
-    """Factors set out as the kernel reads them: a number or a raster of float32 or float64 in each of eight places."""
+class Places:
+    """Factors set out as the kernel reads them: a number and a raster in each of six places (``rusle_kernels.soil_loss``)."""
 
     def __init__(self, arrays: dict[str, xr.DataArray]):
-        self.kinds = np.full(kernels.SLOTS, kernels.ABSENT)
-        self.constants = np.ones(kernels.SLOTS)
+        self.numbers = np.ones(kernels.PLACES)
+        self.steps = np.zeros(kernels.PLACES, np.int64)
         self.rasters: list[xr.DataArray] = []
-        self.dtypes: list[np.dtype[Any]] = []
-        self._places: list[int] = []
-        for place, name in enumerate(FACTORS):
-            if name not in arrays:
-                continue
-            array = arrays[name]
+        for name, array in arrays.items():
+            place = _PLACE[name]
             if array.ndim == 0 and not is_lazy(array):
-                self.kinds[place], self.constants[place] = kernels.CONSTANT, array.item()
-                continue
-            single = array.dtype == np.float32
-            self.kinds[place] = kernels.SINGLE if single else kernels.DOUBLE
-            self.rasters.append(array)
-            self.dtypes.append(np.dtype(np.float32 if single else np.float64))
-            self._places.append(place)
+                self.numbers[place] = array.item()
+            else:
+                self.steps[place] = 1
+                self.rasters.append(array)
+        self.dtype = np.dtype(np.float32 if all(array.dtype == np.float32 for array in self.rasters) else np.float64)
 
-    def tiles(self, tiles: Sequence[Tile]) -> tuple[Any, ...]:
-        """The first arguments of a kernel for one tile of every raster."""
-        singles, doubles = [_NO_SINGLE] * kernels.SLOTS, [_NO_DOUBLE] * kernels.SLOTS
-        for place, kind, tile in zip(self._places, self.dtypes, tiles):
-            (singles if kind == np.float32 else doubles)[place] = read_only(tile, kind)
-        return self.kinds, self.constants, tuple(singles), tuple(doubles)
+    def of_tile(self, tiles: Sequence[Tile], width: int) -> tuple[Any, ...]:
+        """The first arguments of a kernel, for one tile of every raster."""
+        ones = read_only(np.ones((1, width)), self.dtype)
+        given = iter(tiles)
+        factors = tuple(read_only(next(given), self.dtype) if step else ones for step in self.steps)
+        return self.numbers, self.steps, factors
 
     def multiply(self, *tiles_and_out: Tile) -> None:
         *tiles, out = tiles_and_out
-        if kernels.product(*self.tiles(tiles), _FLOAT32_MAX, out):
+        if kernels.product(*self.of_tile(tiles, out.shape[1]), _FLOAT32_MAX, out):
             raise impossible_loss(out, _FLOAT32_MAX)
 
 
