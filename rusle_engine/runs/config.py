@@ -6,7 +6,7 @@ API can be said in the file, and nothing else.
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -263,8 +263,7 @@ def read_config(values: Mapping[str, Any], folder: Path) -> Config:
     known = {problem.where for problem in problems}
     problems += [problem for problem in rule_problems(values) if problem.where not in known]
     if problems or config is None:
-        count = f"{len(problems)} problems" if len(problems) > 1 else "one problem"
-        raise ConfigError(f"the configuration has {count}", problems)
+        raise config_error("the configuration", problems)
     config._folder = folder
     return config
 
@@ -296,9 +295,9 @@ def load_config(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> 
     try:
         config = read_config(values, file.parent)
     except ConfigError as error:
-        raise ConfigError(_counted(file, [*problems, *error.problems]), [*problems, *error.problems]) from None
+        raise config_error(str(file), [*problems, *error.problems]) from None
     if problems:
-        raise ConfigError(_counted(file, problems), problems)
+        raise config_error(str(file), problems)
     for key, value in config.defaults().items():
         log.info("default: %s = %s", key, value)
     return config
@@ -314,13 +313,16 @@ def schema() -> dict[str, Any]:
 
 
 def exit_code_of(problems: Iterable[Problem]) -> int:
-    """What a command ends with: the code that all problems share, else that of a bad configuration."""
-    codes = {problem.exit_code for problem in problems}
-    return codes.pop() if len(codes) == 1 else ConfigError.exit_code
+    """What a command ends with: 78 when the configuration itself is wrong, else the code of the first problem."""
+    codes = [problem.exit_code for problem in problems]
+    return ConfigError.exit_code if ConfigError.exit_code in codes or not codes else codes[0]
 
 
-def _counted(file: Path, problems: list[Problem]) -> str:
-    return f"{file} cannot be run: " + ("one problem" if len(problems) == 1 else f"{len(problems)} problems")
+def config_error(source: str, problems: Sequence[Problem]) -> ConfigError:
+    """All that is wrong with what ``source`` names, as one error with the exit code that fits."""
+    error = ConfigError(f"{source} cannot be run: {'one problem' if len(problems) == 1 else f'{len(problems)} problems'}", problems)
+    error.exit_code = exit_code_of(problems)
+    return error
 
 
 def _relative(value: Any, folder: Path) -> Any:

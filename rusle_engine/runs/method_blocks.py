@@ -5,9 +5,10 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
 from rusle_engine.core.variables import Variable
+from rusle_engine.factors.tables import ClassTable
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function
 from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, Quantity, QuantityRaster, RainRecord, RecordTable, Table, refused
 
@@ -46,7 +47,7 @@ def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
         __doc__=f"{info.equation}\n\nSource: {info.source}.",
         __validators__={"_complete": complete},
         method=(name, Field(description="The method's name.")),
-        **{p.name: _field(p, must_name=p.name in function.must_name, needed=[p.name] in needed and len(table_on_classes) < 2) for p in own},
+        **{p.name: _field(p, function, needed=p.name in function.must_name or ([p.name] in needed and len(table_on_classes) < 2)) for p in own},
     )
     model._data = data
     model._method_parameter = function.method_parameter
@@ -54,22 +55,25 @@ def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
     return model
 
 
-def _field(parameter: Parameter, *, must_name: bool, needed: bool) -> Any:
+def _field(parameter: Parameter, function: FactorFunction, *, needed: bool) -> Any:
     """Annotation and field of one parameter: required when the method needs it, or when a run must say it even if it is null."""
-    annotation = _annotation(parameter)
+    annotation = _annotation(parameter, function.variable)
+    must_name = parameter.name in function.must_name
     description = parameter.description.replace("``", "") + (" A run must name it; null: none." if must_name else "")
-    required = must_name or needed or parameter.required
+    required = needed or parameter.required
     if parameter.kind in _DATA_KINDS and not required:
         annotation = annotation | None
     default = ... if required else None if parameter.kind in _DATA_KINDS else parameter.default
     return annotation, Field(default, description=description)
 
 
-def _annotation(parameter: Parameter) -> Any:
+def _annotation(parameter: Parameter, result: Variable) -> Any:
     if parameter.kind == "raster":
         if parameter.variable is None:
             raise TypeError(f"no quantity is known for the parameter {parameter.name!r}; add it to core/variables.py")
         return Annotated[Quantity, quantity(parameter.variable)]
+    if parameter.kind == "table" and parameter.annotation in (ClassTable, ClassTable | None):  # of the factor itself, by class
+        return Annotated[RecordTable, AfterValidator(lambda table: table.model_copy(update={"columns": {"value": result.symbol, **table.columns}}))]
     by_kind = {"classes": ClassRaster, "table": RecordTable, "rain": RainRecord}
     return by_kind[parameter.kind] if parameter.kind in by_kind else _readable(parameter.annotation)
 

@@ -71,6 +71,9 @@ class FactorFunction:
     def summary(self) -> str:
         return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
 
+    def parameter(self, name: str) -> Parameter:
+        return next(p for p in self.parameters if p.name == name)
+
     def parameters_of(self, method: str) -> tuple[Parameter, ...]:
         """What ``method`` takes: a parameter that only some methods take names them in its description."""
         others = {f"``{name}``" for name in self.methods if name != method}
@@ -160,3 +163,12 @@ def _members(annotation: Any) -> set[Any]:
     if origin is typing.Annotated:
         return _members(typing.get_args(annotation)[0])
     return {origin or annotation}
+
+
+def method_rows() -> list[dict[str, Any]]:
+    """Every method of every factor function, the parts of LS among them, as ``rusle methods`` lists them."""
+    return [
+        {"factor": key, "method": name, **vars(info), "inputs": list(info.inputs)}
+        for key, home in _HOMES.items()
+        for name, info in import_module(f"rusle_engine.factors.{home.module}").METHODS.items()
+    ]

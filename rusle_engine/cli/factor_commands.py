@@ -1,0 +1,77 @@
+"""``rusle factor (r|k|ls|c|p)``: one factor from files. The options are made from the function's signature when the command is used."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from rusle_engine.cli.talk import Talk
+
+_FACTORS = ("r", "k", "ls", "c", "p")
+
+
+class FactorGroup(TyperGroup):
+    """Knows its commands by name and makes one when it is asked for, because that imports the factor functions."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(_FACTORS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        return _command(cmd_name.lower()) if cmd_name.lower() in _FACTORS else None
+
+
+factor_app = typer.Typer(cls=FactorGroup, help="Compute one factor from files: r, k, ls, c or p.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@factor_app.callback()
+def _factor() -> None:
+    """Compute one factor from files: r, k, ls, c or p."""
+
+
+def _command(name: str) -> Any:
+    from rusle_engine.runs.single_factor import Option, options_of, summary_of
+
+    key = name.upper()
+    options = options_of(key)
+
+    def command(**given: Any) -> None:
+        own = {flag: given.pop(flag) for flag in ("out", "as_json", "verbose", "quiet", "debug")}
+        values = {name: value for name, value in given.items() if value is not None}
+        with Talk(verbose=own["verbose"], quiet=own["quiet"], debug=own["debug"], as_json=own["as_json"]) as talk:
+            _compute(talk, key, values, own["out"])
+
+    def parameter(option: Option) -> inspect.Parameter:
+        default = typer.Option(None, option.flag, metavar=option.metavar, help=option.help, show_default=False)
+        return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=str | None)
+
+    common = [
+        _flag("out", Path | None, typer.Option(None, "--out", metavar="FILE.tif", help="Raster to write.", show_default=False)),
+        _flag("as_json", bool, typer.Option(False, "--json", help="Result as one JSON object on stdout.")),
+        _flag("verbose", bool, typer.Option(False, "--verbose", "-v", help="Tell every step and every default.")),
+        _flag("quiet", bool, typer.Option(False, "--quiet", "-q", help="Say nothing but errors.")),
+        _flag("debug", bool, typer.Option(False, "--debug", help="Show the traceback of an error.")),
+    ]
+    parameters = [*map(parameter, options), *common]
+    made: Callable[..., None] = command
+    made.__doc__ = summary_of(key)
+    made.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    made.__annotations__ = {p.name: p.annotation for p in parameters}
+    single = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+    single.command(name)(made)
+    return typer.main.get_command(single)
+
+
+def _flag(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _compute(talk: Talk, key: str, values: dict[str, str], out: Path | None) -> None:
+    from rusle_engine.cli.progress import progress_on_stderr
+    from rusle_engine.runs.single_factor import compute_factor
+
+    with progress_on_stderr(quiet=talk.quiet) as progress:
+        found = compute_factor(key, values, out, progress=progress)
+    talk.give(found.text, **found.values)

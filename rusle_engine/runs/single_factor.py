@@ -1,0 +1,239 @@
+"""One factor from files, for the command line: options from the function's signature, values validated by the configuration's models."""
+
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+from pydantic import ValidationError, create_model
+
+from rusle_engine.core.errors import ConfigError, InputError, Problem
+from rusle_engine.core.grid import Grid
+from rusle_engine.files.rasters import RasterOutput, write_rasters
+from rusle_engine.runs.config import Config, Dem, LandCover
+from rusle_engine.runs.inputs import Inputs, Problems
+from rusle_engine.runs.method_blocks import FROM_RUN, factor
+from rusle_engine.runs.plan import Plan, Planner
+from rusle_engine.runs.problems import problems_of
+from rusle_engine.runs.progress import Progress
+from rusle_engine.runs.signatures import FACTORS, Parameter, factor_function
+from rusle_engine.runs.sources import ClassRaster, Constant, Factor, MethodBlock, QuantityRaster, Table
+from rusle_engine.runs.statistics import observed, total
+from rusle_engine.runs.yaml_reading import parse_yaml
+
+_USAGE = 2
+_TILE_CELLS = 1024
+_METAVARS = {"raster": "FILE|NUMBER", "classes": "FILE", "table": "FILE.csv", "rain": "FILE.csv"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of the command of a factor."""
+
+    name: str
+    flag: str
+    metavar: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A computed factor, for a person and for JSON."""
+
+    text: str
+    values: dict[str, Any]
+
+
+def summary_of(key: str) -> str:
+    """The help of a factor's command."""
+    return (
+        f"{factor_function(key).summary}\n\nA value in braces is a block as in the configuration file, such as "
+        "'{raster: soc.tif, units: g/kg}' or '{file: rain.csv, rain_column: PRCP}'."
+    )
+
+
+def options_of(key: str) -> list[Option]:
+    """The options of a factor's command, in the order of the function's parameters."""
+    options = {}
+    for parameter in factor_function(key).parameters:
+        name = "dem" if parameter.name == "theta" else parameter.name
+        text = "Elevation, whose slope is taken." if parameter.name == "theta" else parameter.description.replace("``", "")
+        if parameter.kind in ("option", "method") and parameter.default is not None and not parameter.required:
+            text += f" Default: {parameter.default}."
+        options[name] = Option(name, "--" + name.replace("_", "-"), _metavar(parameter), text)
+    return list(options.values())
+
+
+def compute_factor(key: str, given: Mapping[str, str], out: Path | None, *, progress: Progress) -> Found:
+    """Compute one factor and write it, or give the number that it is.
+
+    Parameters
+    ----------
+    key
+        R, K, LS, C or P.
+    given
+        Texts by parameter name, as typed.
+    out
+        Raster to write; needed when the result is one.
+    progress
+        Is told of the tiles that are done.
+
+    Raises
+    ------
+    ConfigError
+        With every option that is wrong or missing (exit code 2, or 66 when only files are missing).
+    """
+    block, dem, landcover = _read(key, given)
+    result, erosivity = _compute(key, block, dem, landcover)
+    variable = factor_function(key).variable
+    if result.ndim < 2:
+        if out is not None:
+            raise _usage([Problem("--out", "the result is one number, not a raster; leave --out away")])
+        return _number(key, float(result), erosivity)
+    if out is None:
+        raise _usage([Problem("--out", "missing; the raster to write")])
+    watched, records = observed(result)
+    told = 0
+
+    def tiles(done: int, of: int) -> None:
+        nonlocal told
+        cells = result.size * done // of
+        progress.advance(cells - told)
+        told = cells
+
+    progress.start(key, result.size)
+    written = write_rasters([RasterOutput(watched, out, variable)], records, progress=tiles)
+    progress.finish()
+    statistics = total(written.records).as_dict()
+    return Found(str(out), {"factor": key, "path": out, "units": variable.units, **statistics, "attributes": _plain(result.attrs)})
+
+
+def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, Dem | None, LandCover | None]:
+    """The options as the blocks of a configuration, validated; every problem at once."""
+    function = factor_function(key)
+    problems: list[Problem] = []
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        try:
+            values[name] = _value(name, text, function.parameters)
+        except ConfigError as error:
+            problems += [Problem(_flag(name), problem.message) for problem in error.problems]
+    method = values.pop(function.method_parameter, None) or function.parameter(function.method_parameter).default
+    own = {name: value for name, value in values.items() if name not in FROM_RUN}
+    own = _by_table(own) if method == "table" else {"method": method, **dict.fromkeys(function.must_name), **own}
+    fields: dict[str, Any] = {"factor": (Annotated[Factor, factor(key)], ...), "dem": (Dem | None, None), "landcover": (LandCover | None, None)}
+    model = create_model("Command", **fields)
+    raw = {"factor": own} | {name: values[name] for name in ("dem", "landcover") if name in values}
+    try:
+        read: Any = model.model_validate(raw, context={"folder": Path.cwd()})
+    except ValidationError as error:
+        raise _usage(problems + [_of_option(problem, function.method_parameter) for problem in problems_of(error, model)]) from None
+    if not problems:
+        problems += _missing(read.factor, given)
+    if problems:
+        raise _usage(problems)
+    return read.factor, read.dem, read.landcover
+
+
+def _value(name: str, text: str, parameters: tuple[Parameter, ...]) -> Any:
+    """A typed text as the configuration would have it."""
+    parameter = next((p for p in parameters if p.name == name), None)
+    kind = "raster" if parameter is None else parameter.kind
+    is_block = text.lstrip().startswith(("{", "["))
+    if kind in ("table", "rain"):
+        return parse_yaml(text, _flag(name)) if is_block else text
+    if kind in ("raster", "classes"):
+        parsed = parse_yaml(text, _flag(name)) if is_block or _is_number(text) else text
+        return {"raster": parsed} if isinstance(parsed, str | list) else parsed
+    as_list = parameter is not None and not is_block and "Sequence" in str(parameter.annotation)
+    return parse_yaml(f"[{text}]" if as_list else text, _flag(name))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return np.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _by_table(own: dict[str, Any]) -> dict[str, Any]:
+    """``table`` of a function as the block of a table."""
+    table = own.pop("table", None)
+    if isinstance(table, dict):
+        columns = table.pop("columns", {})
+        own |= {"table": table.pop("file", None), **table, **({"value_column": columns["value"]} if "value" in columns else {})}
+    elif table is not None:
+        own["table"] = table
+    return own
+
+
+def _missing(block: Factor, given: Mapping[str, str]) -> list[Problem]:
+    """What the method needs beside its block, and what it has no use for."""
+    needed = set(block.from_run) if isinstance(block, MethodBlock) else {"landcover"} if isinstance(block, Table) else set()
+    needed = {"dem" if name == "theta" else name for name in needed}
+    missing = [Problem(_flag(name), "missing; this method needs it") for name in ("dem", "landcover") if name in needed and name not in given]
+    unused = [Problem(_flag(name), "this method does not use it") for name in ("dem", "landcover") if name in given and name not in needed]
+    return missing + unused
+
+
+def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | None) -> tuple[xr.DataArray, xr.Dataset | None]:
+    parts: dict[str, Any] = {name: Constant(constant=0.0) for name in FACTORS} | {key: block, "dem": dem, "landcover": landcover}
+    config = Config.model_construct(**parts)
+    problems = Problems(collect=False)
+    sources = [dem, *(block.inputs.values() if isinstance(block, MethodBlock) else [block]), landcover]
+    lead = next((source for source in sources if isinstance(source, Dem | QuantityRaster | ClassRaster)), None)
+    if lead is None:
+        inputs = Inputs(Grid(1, 1, Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0), None), ((1,), (1,)), problems)
+    else:
+        inputs = Inputs.led_by(lead if isinstance(lead, Dem) else Dem.model_construct(raster=lead.raster, band=lead.band), _TILE_CELLS, problems)
+    plan = Plan(inputs.grid, inputs)
+    result = Planner(config, problems)._factor(plan, key, None if dem is None else inputs.elevation(dem))
+    if result is None:
+        raise InputError(f"{key} could not be computed from these inputs")
+    return result, plan.erosivity
+
+
+def _number(key: str, value: float, erosivity: xr.Dataset | None) -> Found:
+    units = factor_function(key).variable.units
+    values: dict[str, Any] = {"factor": key, "value": value, "units": units}
+    if erosivity is not None:
+        counts = {str(name): float(part) for name, part in erosivity.items() if part.ndim == 0 and name != key}
+        values |= {"wr": [float(share) for share in erosivity["wr"]], **counts, "attributes": _plain(erosivity[key].attrs)}
+    return Found(f"{value:.6g} {units}", values)
+
+
+def _plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): value.tolist() if isinstance(value, np.ndarray | np.generic) else value for name, value in attributes.items()}
+
+
+def _metavar(parameter: Parameter) -> str:
+    if parameter.name in FROM_RUN and parameter.kind == "raster":
+        return "FILE"
+    if parameter.kind in _METAVARS:
+        return _METAVARS[parameter.kind]
+    text = str(parameter.annotation)
+    if typing.get_origin(parameter.annotation) is typing.Literal:
+        return "|".join(typing.get_args(parameter.annotation))
+    return "YAML" if "Mapping" in text else "NUMBER,…" if "Sequence" in text else "NUMBER" if "float" in text or "int" in text else "VALUE"
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _of_option(problem: Problem, method_parameter: str) -> Problem:
+    """The place of a problem as the option that was typed."""
+    parts = problem.where.removeprefix("factor").lstrip(".").partition(".")
+    name = method_parameter if parts[0] == "method" else parts[0] or method_parameter
+    return Problem(_flag(name) + (f" ({parts[2]})" if parts[2] not in ("", "raster", "file") else ""), problem.message, problem.exit_code)
+
+
+def _usage(problems: list[Problem]) -> ConfigError:
+    error = ConfigError("the command cannot run" if len(problems) == 1 else f"the command cannot run: {len(problems)} problems", problems)
+    codes = {problem.exit_code for problem in problems}
+    error.exit_code = _USAGE if ConfigError.exit_code in codes else problems[0].exit_code
+    return error

@@ -1,0 +1,36 @@
+"""Compiling the kernels once, so that the first run compiles nothing; and clearing away what older versions compiled."""
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from rusle_engine.runs.config import load_config
+from rusle_engine.runs.run import run
+from rusle_engine.runs.sample import write_sample
+from rusle_kernels._jit import cache_folder, cache_root
+
+_OTHER_METHODS = (
+    "R.method=zhang2003",
+    "LS.steepness=liu1994",
+    "C={method: vanderknijff1999, ndvi: {raster: ndvi.tif}}",
+    "P={method: wischmeier_smith1978}",
+)
+
+
+def warm_up() -> Path:
+    """Run the whole chain on a small made-up region, by the demo's methods and by the others; where its compiled kernels lie."""
+    with tempfile.TemporaryDirectory(prefix="rusle-warmup-") as folder:
+        configuration = write_sample(Path(folder), (64, 64))
+        run(load_config(configuration))
+        run(load_config(configuration, _OTHER_METHODS))
+    return cache_folder()
+
+
+def prune() -> list[Path]:
+    """Remove the compiled kernels of other versions; the folders that are gone."""
+    kept, root = cache_folder(), cache_root()
+    others = [path for path in root.iterdir() if path != kept and re.fullmatch(r"[0-9a-f]{16}", path.name)] if root.is_dir() else []
+    for path in others:
+        shutil.rmtree(path)
+    return others
