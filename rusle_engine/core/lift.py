@@ -45,8 +45,8 @@ def pointwise(
         kernel(*(np.ascontiguousarray(np.broadcast_to(t, shape), k).reshape(rows) for t, k in zip(tiles, kinds)), *parameters, out)
         return out.reshape(shape)
 
-    result: xr.DataArray = xr.apply_ufunc(on_tile, *arrays, join="exact", dask="parallelized", output_dtypes=[dtype], keep_attrs=False)
-    return result
+    result: xr.DataArray = xr.apply_ufunc(on_tile, *arrays, join="exact", dask="parallelized", output_dtypes=[dtype], keep_attrs="override")
+    return result.drop_attrs(deep=False)  # attributes of coordinates stay: they hold the CRS
 
 
 def over_time(function: Callable[[Tile], Tile], array: xr.DataArray, *, size: int) -> xr.DataArray:
@@ -68,9 +68,9 @@ def over_time(function: Callable[[Tile], Tile], array: xr.DataArray, *, size: in
         dask="parallelized",
         output_dtypes=[np.float64],
         dask_gufunc_kwargs={"output_sizes": {"value": size}},
-        keep_attrs=False,
+        keep_attrs="override",
     )
-    return result
+    return result.drop_attrs(deep=False)
 
 
 def stencil(
@@ -97,7 +97,7 @@ def stencil(
 
     if not is_lazy(array):
         values = np.asarray(array.values)
-        return array.copy(data=run(np.pad(values, ring, constant_values=nodata), 0, *values.shape)).drop_attrs()
+        return array.copy(data=run(np.pad(values, ring, constant_values=nodata), 0, *values.shape)).drop_attrs(deep=False)
 
     lazy = array.data
     if min(min(sizes) for sizes in lazy.chunks) < depth:
@@ -109,7 +109,7 @@ def stencil(
 
     padded = da.overlap.overlap(lazy, depth=depth, boundary=nodata, allow_rechunk=False)
     blocks = da.map_blocks(on_block, padded, dtype=dtype, chunks=lazy.chunks, meta=np.empty((0, 0), dtype))
-    return array.copy(data=blocks).drop_attrs()
+    return array.copy(data=blocks).drop_attrs(deep=False)
 
 
 def whole(
@@ -134,11 +134,11 @@ def whole(
         return results if isinstance(results, tuple) else (results,)
 
     if not is_lazy(*arrays):
-        return tuple(first.copy(data=data).drop_attrs() for data in as_tuple(*(np.asarray(a.values) for a in arrays)))
+        return tuple(first.copy(data=data).drop_attrs(deep=False) for data in as_tuple(*(np.asarray(a.values) for a in arrays)))
     task = delayed(as_tuple, pure=True, nout=len(dtypes))(*(a.data for a in arrays))
     chunks = next(a.data.chunks for a in arrays if is_lazy(a))
     return tuple(
-        first.copy(data=da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype)).rechunk(chunks)).drop_attrs()
+        first.copy(data=da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype)).rechunk(chunks)).drop_attrs(deep=False)
         for i, dtype in enumerate(dtypes)
     )
 
@@ -156,7 +156,7 @@ def tiled(
     first = next(a for a in arrays if a.ndim == 2)
     if not is_lazy(*arrays):
         *rasters, record = function(*(np.asarray(a.values) for a in arrays), 0, 0)
-        return tuple(first.copy(data=raster).drop_attrs() for raster in rasters), [record]
+        return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in rasters), [record]
     chunks = next(a.data.chunks for a in arrays if a.ndim == 2 and is_lazy(a))
     blocks = [a.chunk(dict(zip(a.dims, chunks))).data.to_delayed() if a.ndim == 2 else a.data for a in arrays]
     call = delayed(function, pure=False, nout=len(dtypes) + 1)
@@ -173,4 +173,4 @@ def tiled(
             for k, dtype in enumerate(dtypes):
                 pieces[k][-1].append(da.from_delayed(result[k], shape, meta=np.empty((0, 0), dtype)))
             records.append(result[len(dtypes)])
-    return tuple(first.copy(data=da.block(piece)).drop_attrs() for piece in pieces), records
+    return tuple(first.copy(data=da.block(piece)).drop_attrs(deep=False) for piece in pieces), records

@@ -195,7 +195,7 @@ def _array_of(series: pd.Series) -> xr.DataArray:
     except (TypeError, ValueError) as error:
         raise InputError(f"rain holds values that are not numbers ({error}); make codes and blanks NaN first") from error
     units = {"units": series.attrs["units"]} if "units" in series.attrs else {}
-    return xr.DataArray(values, dims=("time",), coords={"time": series.index.tz_localize(None)}, attrs=units)
+    return xr.DataArray(values, dims=("time",), coords={"time": series.index.tz_localize(None).to_numpy()}, attrs=units)
 
 
 def _require_daily(dates: pd.DatetimeIndex) -> None:

@@ -65,9 +65,9 @@ def read_zones(
     layer
         Which layer; may be left out when there is one with polygons.
     id_field
-        The field that tells zones apart; rows are numbered from 1 when not stated.
+        The field that tells zones apart; ``zone_id`` when not stated, and where there is no such field rows are numbered from 1.
     name_field
-        The field of names; the id when not stated.
+        The field of names; ``zone_name`` when not stated, and where there is no such field the id.
     encoding
         Of a Shapefile's texts. When not stated: its ``.cpg``, else what its table declares, else UTF-8, else GB 18030 (GBK), logged.
     crs
@@ -90,6 +90,9 @@ def read_zones(
     table = _read(source, kind, chosen, encoding)
     if table.empty:
         raise InputError(f"{source} holds no zones")
+    id_field, name_field = (
+        name if stated is None and name in table.columns else stated for name, stated in (("zone_id", id_field), ("zone_name", name_field))
+    )
     ids = _ids(table, id_field, source)
     columns = {"zone_id": ids, "zone_name": ids if name_field is None else _names(table, name_field, ids, source)}
     return gpd.GeoDataFrame(columns, geometry=_polygons(table, source), crs=_crs(table, crs, source))
@@ -250,7 +253,7 @@ def _field(table: gpd.GeoDataFrame, name: str, source: Path) -> pd.Series:
 
 def _ids(table: gpd.GeoDataFrame, field: str | None, source: Path) -> list[str]:
     if field is None:
-        log.info("%s: no id_field is stated; zones are numbered from 1 in the file's order", source)
+        log.info("%s: no id_field is stated and there is no zone_id; zones are numbered from 1 in the file's order", source)
         return [str(i + 1) for i in range(len(table))]
     ids = [_text(value) for value in _field(table, field, source)]
     _refuse_rows([i for i, text in enumerate(ids) if not text], source, f"have no {field!r}; every zone needs an id")

@@ -14,7 +14,21 @@ from typing import Any
 
 import psutil
 
-_PACKAGES = ("numpy", "numba", "scipy", "xarray", "rioxarray", "rasterio", "dask", "geopandas", "pyogrio", "pyproj", "exactextract", "pandas", "bokeh")
+_PACKAGES = (
+    "numpy",
+    "numba",
+    "scipy",
+    "xarray",
+    "rioxarray",
+    "rasterio",
+    "dask",
+    "geopandas",
+    "pyogrio",
+    "pyproj",
+    "exactextract",
+    "pandas",
+    "bokeh",
+)
 
 
 def versions() -> dict[str, str]:

@@ -4,11 +4,14 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import CRS
 
 from rusle_engine.core import lift
 from rusle_engine.core.errors import InputError, MemoryBudgetError
+from rusle_engine.core.grid import Grid
 
 
 def raster(rows, columns, seed=0):
@@ -99,3 +102,15 @@ def test_a_step_too_large_for_the_budget_is_refused_before_it_starts():
 def test_tiles_narrower_than_the_ring_are_refused():
     with pytest.raises(InputError, match="larger chunks"):
         lift.stencil(shifted_sum, raster(9, 9).chunk(y=2, x=9), rows=[np.ones(9)], depth=3)
+
+
+@pytest.mark.parametrize("chunks", [None, {"y": 2, "x": 3}])
+def test_the_crs_is_kept(chunks):
+    grid = Grid(5, 6, Affine(30, 0, 5e5, 0, -30, 4e6), CRS.from_epsg(4547))
+    array = grid.label(np.ones((5, 6)))
+    array = array if chunks is None else array.chunk(chunks)
+    (tiled,), _ = lift.tiled(double_and_where, array, xr.DataArray(2.0), dtypes=[np.float64])
+    (whole,) = lift.whole(lambda z: z, array, dtypes=[np.float64], bytes_per_cell=8, step="nothing")
+    for result in (lift.pointwise(product, array, array), lift.stencil(shifted_sum, array, rows=[np.ones(5)]), tiled, whole):
+        assert Grid.of(result).same_as(grid)
+        assert result.rio.crs.to_epsg() == 4547

@@ -1,0 +1,69 @@
+"""The parts of a run's record that are read off arrays, grids and tables."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from rusle_engine.core.grid import Grid
+from rusle_engine.runs.config import Config
+from rusle_engine.runs.sources import Constant, Factor, MethodBlock
+from rusle_engine.runs.statistics import Statistics, total
+
+_COVERAGE = ("years_used", "years_left_out", "half_months_left_out", "days_missing")
+
+
+def grid_entry(grid: Grid) -> dict[str, Any]:
+    assert grid.crs is not None
+    epsg = grid.crs.to_epsg()
+    return {
+        "crs": f"EPSG:{epsg}" if epsg else grid.crs.name,
+        "crs_wkt": grid.crs.to_wkt(),
+        "height": grid.height,
+        "width": grid.width,
+        "transform": list(grid.transform)[:6],
+        "cell_m": [float(grid.dx_m.mean()), float(grid.dy_m.mean())],
+        "is_geographic": grid.is_geographic,
+    }
+
+
+def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statistics] | None, erosivity: xr.Dataset | None) -> dict[str, Any]:
+    """What a factor is: its method or source with all options, and the statistics of its raster or its one number."""
+    entry: dict[str, Any] = {
+        "units": factor.attrs.get("units"),
+        "long_name": factor.attrs.get("long_name"),
+        "long_name_zh": factor.attrs.get("long_name_zh"),
+    }
+    if isinstance(block, MethodBlock):
+        entry |= {"method": block.method, "options": block.options}
+    else:
+        entry |= {"source": "constant" if isinstance(block, Constant) else factor.attrs.get("source", "raster"), "options": {}}
+    entry["sources"] = [factor.attrs["source"]] if isinstance(block, MethodBlock) and "source" in factor.attrs else []
+    if "method_status" in factor.attrs:
+        entry["method_status"] = factor.attrs["method_status"]
+    if factor.ndim == 0:
+        entry["constant"] = float(factor)
+    if records is not None:
+        entry |= total(records).as_dict()
+    if erosivity is not None and erosivity["R"].ndim == 0:
+        entry["record"] = {name: int(erosivity[name]) for name in _COVERAGE if name in erosivity}
+        entry["wr"] = [None if math.isnan(share) else float(share) for share in erosivity["wr"].values]
+    return entry
+
+
+def topography_entry(config: Config, counts: Sequence[dict[str, int]]) -> dict[str, Any] | None:
+    """Shares of the cells with an LS where the length was capped, a channel ended the hillslope, or filling raised the cell."""
+    if not counts or not isinstance(config.LS, MethodBlock):
+        return None
+    summed = {name: sum(count[name] for count in counts) for name in counts[0]}
+    valid = summed.pop("valid")
+    shares = {f"{name}_pct": 100.0 * cells / valid if valid else 0.0 for name, cells in summed.items()}
+    limits = {name: config.LS.options[name] for name in ("max_slope_length_m", "channel_area_m2", "water_depth_m")}
+    return {"valid_cells": valid, **shares, **limits}
+
+
+def headline_entry(zones: pd.DataFrame, zone_id: str) -> dict[str, Any]:
+    row = zones[zones["zone_id"] == zone_id].iloc[0].to_dict()
+    return {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}

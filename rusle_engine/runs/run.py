@@ -1,0 +1,358 @@
+"""One run from one configuration: check, compute every tile once, write, tell. ``run.json`` is written last; without it nothing is finished."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask.config
+import pandas as pd
+import xarray as xr
+from dask.base import compute
+from filelock import FileLock, Timeout
+
+from rusle_engine.assessment.conservation import zone_table
+from rusle_engine.assessment.tally import assess
+from rusle_engine.core.errors import ConfigError, OutputError, Problem, RunError
+from rusle_engine.core.memory import usable_threads
+from rusle_engine.core.variables import INTENSITY, SOIL_LOSS
+from rusle_engine.erosion.intensity import CLASSES
+from rusle_engine.files.atomic import make_folder, require_disk, sha256, write_json
+from rusle_engine.files.rasters import RasterOutput, open_raster, write_rasters
+from rusle_engine.files.tables import write_csv
+from rusle_engine.report.page import write_report
+from rusle_engine.report.workbook import write_workbooks
+from rusle_engine.runs import provenance
+from rusle_engine.runs.config import Config, exit_code_of, load_config
+from rusle_engine.runs.inputs import Problems
+from rusle_engine.runs.manifest import factor_entry, grid_entry, headline_entry, topography_entry
+from rusle_engine.runs.plan import FACTORS, Plan, Planner
+from rusle_engine.runs.progress import NoProgress, Progress
+from rusle_engine.runs.remarks import remarks
+from rusle_engine.runs.statistics import observed, total
+
+log = logging.getLogger("rusle_engine")
+
+SCHEMA_VERSION = 1
+_BYTES_PER_CELL_ON_DISK = 9.0  # A and intensity, staged and encoded
+_MADE = ("run.json", "run.failed.json", "report.html", "rasters/*.tif", "rasters/*.tif.aux.xml", "rasters/*.qml", "tables/zones.csv", "tables/zones.xlsx")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: where it lies, its tables and its record."""
+
+    path: Path
+    tables: dict[str, pd.DataFrame]
+    manifest: dict[str, Any]
+
+    def open(self, name: str) -> xr.DataArray:
+        """A raster of the run, lazy: ``R, K, LS, C, P, A`` or ``intensity``; a factor that was one number comes back as that number.
+
+        Raises
+        ------
+        RunError
+            When the run has no such raster.
+        """
+        file = self.path / "rasters" / f"{name}.tif"
+        if file.is_file():
+            return open_raster(file, classes=name == "intensity")
+        constant = self.manifest["factors"].get(name, {}).get("constant")
+        if constant is None:
+            raise RunError(f"the run in {self.path} has no raster {name!r}; it has {', '.join(sorted(p.stem for p in file.parent.glob('*.tif')))}")
+        return FACTORS[name].describe(xr.DataArray(constant))
+
+
+def check(config: Config | str | os.PathLike[str]) -> list[Problem]:
+    """Everything that would keep a configuration from running, at once.
+
+    Parameters
+    ----------
+    config
+        A configuration, or the path of its file.
+
+    Returns
+    -------
+    list of Problem
+        Empty when it can run. Files are opened; rasters that enter as factors are read through, for their range and their class codes.
+
+    Raises
+    ------
+    MissingInputError
+        When there is no such configuration file.
+    """
+    try:
+        loaded = _loaded(config)
+    except ConfigError as error:
+        return list(error.problems)
+    with _settings(loaded):
+        return _checked(loaded)[0]
+
+
+def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = None) -> RunResult:
+    """Run a configuration from its inputs to its report.
+
+    Parameters
+    ----------
+    config
+        A configuration, or the path of its file.
+    progress
+        Is told of stages and tiles.
+
+    Returns
+    -------
+    RunResult
+        With the folder, the tables and the record (``run.json``).
+
+    Raises
+    ------
+    ConfigError
+        With every problem that ``check`` finds, before anything is written.
+    OutputError
+        When a result cannot be written.
+    RunError
+        When another run is at work in the same folder.
+    """
+    loaded = _loaded(config)
+    told = progress or NoProgress()
+    with _settings(loaded):
+        told.start("check", None)
+        problems, plan = _checked(loaded)
+        told.finish()
+        if problems or plan is None:
+            error = ConfigError(f"the configuration cannot be run: {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems)
+            error.exit_code = exit_code_of(problems)
+            raise error
+        folder = make_folder(loaded.output.folder)
+        with _alone_in(folder):
+            return _Run(loaded, plan, folder, told).complete()
+
+
+class _Run:
+    """The steps of one run, in its folder."""
+
+    def __init__(self, config: Config, plan: Plan, folder: Path, progress: Progress):
+        self.config, self.plan, self.folder, self.progress = config, plan, folder, progress
+        self.started, self.clock = provenance.now(), time.perf_counter()
+        self.stages: dict[str, float] = {}
+        self.outputs: list[dict[str, Any]] = []
+        self._told = 0
+
+    def complete(self) -> RunResult:
+        for pattern in _MADE:
+            for old in self.folder.glob(pattern):
+                old.unlink()
+        with provenance.RunLog(self.folder / "logs" / "run.jsonl") as record:
+            record.write("info", "run started", configuration=provenance.digest(self.config.resolved()))
+            for key, value in self.config.defaults().items():
+                record.write("info", "default", key=key, value=value)
+            try:
+                result = self._steps()
+            except BaseException as error:
+                record.write("error", "run failed", kind=type(error).__name__, message=str(error))
+                self._tell_failure(error)
+                raise
+            record.write("info", "run finished", seconds=result.manifest["seconds"])
+        return result
+
+    def _steps(self) -> RunResult:
+        plan = self.plan
+        assert plan.cover is not None
+        assert plan.tolerance is not None
+        with self._stage("rasters"):
+            factors, factor_records = _observed_factors(plan.factors)
+            assessed = assess({key.lower(): factor for key, factor in factors.items()}, plan.tolerance, plan.cover)
+            a, a_records = observed(assessed.a)
+            groups: dict[str, list[Any]] = {f"factor {key}": records for key, records in factor_records.items()}
+            groups |= {"A": a_records, "flags": plan.flag_records, "zones": assessed.records}
+            groups |= {f"input {i}": entry.records for i, entry in enumerate(plan.inputs.noted)}
+            rasters = [
+                RasterOutput(factor, self.folder / "rasters" / f"{key}.tif", FACTORS[key], tags=self._tags())
+                for key, factor in factors.items()
+                if factor.ndim == 2
+            ]
+            rasters.append(RasterOutput(a, self.folder / "rasters" / "A.tif", SOIL_LOSS, tags=self._tags()))
+            rasters.append(self._intensity(assessed.code))
+            self.progress.start("rasters", plan.grid.height * plan.grid.width)
+            self._told = 0
+            written = write_rasters(
+                rasters, [r for records in groups.values() for r in records], progress=self._tiles, compression=self.config.output.compression
+            )
+            self.progress.finish()
+        found = _regrouped(groups, written.records)
+        self.outputs += [
+            {"path": str(w.path.relative_to(self.folder).as_posix()), "sha256": w.sha256, "bytes": w.bytes, "kind": w.kind} for w in written.rasters
+        ]
+        with self._stage("tables"):
+            zones = zone_table(found["zones"], plan.cover, plan.land_area)
+            self._note(write_csv(zones, self.folder / "tables" / "zones.csv"), "table")
+        manifest = self._manifest(zones, found)
+        with self._stage("workbook"):
+            self._note(write_workbooks(self.folder, zones, manifest), "table")
+        if self.config.output.report:
+            with self._stage("report"):
+                self._note(write_report(self.folder, manifest | self._costs()), "report")
+        manifest |= self._costs()
+        write_json(self.folder / "run.json", manifest)
+        return RunResult(self.folder, {"zones": zones}, manifest)
+
+    def _costs(self) -> dict[str, Any]:
+        """Time, memory and outputs so far."""
+        return {
+            "finished": provenance.now(),
+            "seconds": round(time.perf_counter() - self.clock, 3),
+            "stages": dict(self.stages),
+            "peak_memory_mib": round(provenance.peak_memory_mib(), 1),
+            "outputs": list(self.outputs),
+        }
+
+    def _intensity(self, code: xr.DataArray) -> RasterOutput:
+        return RasterOutput(
+            code,
+            self.folder / "rasters" / "intensity.tif",
+            INTENSITY,
+            kind="classes",
+            colors={row.code: row.colour for row in CLASSES},
+            labels={row.code: (row.name_zh, row.name_en) for row in CLASSES},
+            tags=self._tags(),
+        )
+
+    def _tags(self) -> dict[str, str]:
+        project = self.config.project
+        return {"project": project.name, "illustrative": "yes" if project.illustrative else "no"}
+
+    def _manifest(self, zones: pd.DataFrame, found: dict[str, list[Any]]) -> dict[str, Any]:
+        config, plan = self.config, self.plan
+        project = config.project.model_dump()
+        inputs = [entry.entry(found[f"input {i}"]) for i, entry in enumerate(plan.inputs.noted)]
+        factors = {
+            key: factor_entry(factor, config.factors[key], found.get(f"factor {key}"), plan.erosivity if key == "R" else None)
+            for key, factor in plan.factors.items()
+        }
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "package": {"name": "rusle-engine", "version": provenance.versions()["rusle_engine"]},
+            "project": project | {"name_zh": project["name_zh"] or project["name"]},
+            "started": self.started,
+            "config": config.resolved(),
+            "config_digest": provenance.digest(config.resolved()),
+            "grid": grid_entry(plan.grid),
+            "inputs": inputs,
+            "factors": factors,
+            "topography": topography_entry(config, found["flags"]),
+            "soil_loss": {"units": SOIL_LOSS.units, **total(found["A"]).as_dict()},
+            "intensity": {"standard": "SL 190-2007", "tolerance_t_km2": config.resolved()["intensity"]["tolerance_t_km2"]},
+            "classes": [
+                {"code": row.code, "name_en": row.name_en, "name_zh": row.name_zh, "colour": row.colour, "lower": row.lower, "upper": row.upper}
+                for row in CLASSES
+            ],
+            "headline": headline_entry(zones, plan.headline_zone),
+            "target": None if config.target is None else config.target.model_dump(),
+            "warnings": remarks(config, plan.grid, inputs, factors, zones, plan.overlapping),
+            "versions": provenance.versions(),
+            "machine": provenance.machine(),
+        }
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self.stages[name] = round(time.perf_counter() - begun, 3)
+
+    def _tiles(self, done: int, of: int) -> None:
+        cells = self.plan.grid.height * self.plan.grid.width * done // of
+        self.progress.advance(cells - self._told)
+        self._told = cells
+
+    def _note(self, path: Path, kind: str) -> None:
+        self.outputs.append(
+            {"path": str(path.relative_to(self.folder).as_posix()), "sha256": sha256(path), "bytes": path.stat().st_size, "kind": kind}
+        )
+
+    def _tell_failure(self, error: BaseException) -> None:
+        try:
+            write_json(self.folder / "run.failed.json", {"time": provenance.now(), "kind": type(error).__name__, "message": str(error)})
+        except OSError:
+            log.warning("the failure could not be written to %s either", self.folder)
+
+
+def _loaded(config: Config | str | os.PathLike[str]) -> Config:
+    return config if isinstance(config, Config) else load_config(config)
+
+
+def _checked(config: Config) -> tuple[list[Problem], Plan | None]:
+    """What is wrong, and the plan as far as it could be made."""
+    problems = Problems(collect=True)
+    plan = Planner(config, problems).plan()
+    if plan is not None:
+        for key, factor in plan.factors.items():
+            if factor.ndim == 2 and key != "LS":
+                with problems.at(key):
+                    _computed(observed(factor)[1])
+        if plan.tolerance is not None and plan.tolerance.ndim == 2:
+            with problems.at("intensity.tolerance_t_km2"):
+                _computed(observed(plan.tolerance)[1])
+        with problems.at("output.folder"):
+            _require_writable(config.output.folder)
+            rasters = sum(factor.ndim == 2 for factor in plan.factors.values())
+            require_disk(config.output.folder, int(plan.grid.height * plan.grid.width * (_BYTES_PER_CELL_ON_DISK + 8.8 * rasters)))
+    return problems.found, plan
+
+
+def _computed(records: list[Any]) -> None:
+    compute(*records)
+
+
+def _require_writable(folder: Path) -> None:
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not os.access(existing, os.W_OK):
+        raise OutputError(f"{folder} cannot be written: {existing} is read-only for this user. Choose another output.folder.")
+
+
+def _observed_factors(factors: dict[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], dict[str, list[Any]]]:
+    watched: dict[str, xr.DataArray] = {}
+    records: dict[str, list[Any]] = {}
+    for key, factor in factors.items():
+        if factor.ndim == 2:
+            watched[key], records[key] = observed(factor)
+        else:
+            watched[key] = factor
+    return watched, records
+
+
+def _regrouped(groups: dict[str, list[Any]], flat: list[Any]) -> dict[str, list[Any]]:
+    result, start = {}, 0
+    for name, records in groups.items():
+        result[name] = list(flat[start : start + len(records)])
+        start += len(records)
+    return result
+
+
+@contextmanager
+def _settings(config: Config) -> Iterator[None]:
+    """Dask threads are the only parallelism; the budget is the configuration's."""
+    settings: dict[str, Any] = {"scheduler": "threads", "num_workers": config.compute.threads or usable_threads()}
+    if config.compute.memory_budget is not None:
+        settings["rusle_engine.memory_budget"] = config.compute.memory_budget
+    with dask.config.set(settings):
+        yield
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        busy = RunError(f"another run is at work in {folder}; wait for it, or choose another output.folder")
+        busy.exit_code = 75
+        raise busy from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (folder / ".lock").unlink(missing_ok=True)
