@@ -30,7 +30,7 @@ def inflow_counts(codes, out):
 
 @kernel
 def accumulate(codes, step_of_code, inflows, sources, total):
-    """Add to each cell of ``total`` (padded; each cell's own amount) what flows into it. Returns how many cells lie on or below a cycle.
+    """Add to each cell of ``total`` (padded; each cell's own amount) what flows into it. Returns how many cells lie on a cycle.
 
     From every cell without inflow the sum walks down until it meets a cell that still waits for another inflow. ``step_of_code`` (256)
     is how far each code leads in the flattened raster, 0 for those that lead out. ``inflows`` comes from ``inflow_counts`` and is used

@@ -57,21 +57,21 @@ def _push(heap_keys, heap_cells, size, key, cell):
 
 @inline
 def _drop_top(heap_keys, heap_cells, size):
-    """Take the top off the heap; returns the new size."""
+    """Take the top off the heap; returns the new size. The gap sinks to the bottom first: the last entry nearly always belongs there."""
     size -= 1
-    key, cell = heap_keys[size], heap_cells[size]
     place, below = 0, 1
-    while below < size:
-        if below + 1 < size and heap_keys[below + 1] < heap_keys[below]:
+    while below + 1 < size:
+        if heap_keys[below + 1] < heap_keys[below]:
             below += 1
-        if heap_keys[below] >= key:
-            break
         heap_keys[place] = heap_keys[below]
         heap_cells[place] = heap_cells[below]
         place = below
         below = 2 * place + 1
-    heap_keys[place] = key
-    heap_cells[place] = cell
+    if below < size:
+        heap_keys[place] = heap_keys[below]
+        heap_cells[place] = heap_cells[below]
+        place = below
+    _push(heap_keys, heap_cells, place, heap_keys[size], heap_cells[size])
     return size
 
 

@@ -64,8 +64,10 @@ def gradient_horn1981(heights, dx, dy, out):
 
 
 @kernel
-def slope_angle(gradient, out):
+def slope_horn1981(heights, dx, dy, out):
     """θ = atan |p + iq|."""
+    row = np.empty((1, out.shape[1]), np.complex128)
     for i in range(out.shape[0]):
+        gradient_horn1981(heights[i : i + 3], dx[i : i + 1], dy[i : i + 1], row)
         for j in range(out.shape[1]):
-            out[i, j] = math.atan(math.sqrt(gradient[i, j].real ** 2 + gradient[i, j].imag ** 2))
+            out[i, j] = math.atan(math.sqrt(row[0, j].real ** 2 + row[0, j].imag ** 2))

@@ -73,7 +73,8 @@ def segment_length(start, end, m, longest):
     step = u_out - u_in
     near = step <= 0.1 * middle
     first = exp2((m if near else m + 1.0) * log2(middle if near else u_out))
-    second = exp2((m + 1.0) * log2(u_in)) if u_in > 0.0 else 0.0
+    second = exp2((m + 1.0) * log2(u_in))
+    second = second if u_in > 0.0 else 0.0
     h = step * step / (middle * middle) * 0.25
     c2 = m * (m - 1.0) / 2.0
     c4 = c2 * (m - 2.0) * (m - 3.0) / 12.0

@@ -14,7 +14,7 @@ from rusle_engine.core.methods import MethodInfo, Methods
 from rusle_engine.core.variables import LENGTH, LENGTH_EXPONENT, SLOPE_ANGLE, STEEPNESS, TOPOGRAPHY, UPSLOPE_AREA, Raster, Units, Variable, units_of
 from rusle_engine.terrain.conditioning import Array, condition, require_heights, require_method
 from rusle_engine.terrain.flow import FlowScheme, direction_and_fill, directions_on, require_directions, upslope_area_of
-from rusle_engine.terrain.slope import angle, gradient
+from rusle_engine.terrain.slope import gradient, slope_of
 from rusle_kernels import slope_length, topography
 
 SteepnessMethod = Literal["mccool1987", "liu1994"]
@@ -296,12 +296,9 @@ def _tile(
     inputs = [np.ascontiguousarray(tile) for tile in (gradients, area_in, raised)]
     cut = [values[row : row + shape[0]] for values in rows]
     ls, flags = np.empty(shape, np.float64), np.empty(shape, np.uint8)
-    if not components:
-        topography.ls_product(*inputs, *cut, *parameters, ls, flags)
-        return ls, flags, None
-    parts = [np.empty(shape, np.float64) for _ in range(3)]
-    topography.ls_components(*inputs, *cut, *parameters, ls, flags, *parts)
-    return ls, flags, *parts, None
+    parts = np.empty((3, shape[0] if components else 1, shape[1]), np.float64)
+    topography.ls_desmet_govers1996(*inputs, *cut, *parameters, ls, flags, parts)
+    return (ls, flags, *parts, None) if components else (ls, flags, None)
 
 
 def _topography(
@@ -331,7 +328,7 @@ def _topography(
         found["l"] = LENGTH.describe(rasters[2], method=scheme.length, max_slope_length_m=_said(scheme.max_slope_length_m))
         found["s"] = STEEPNESS.describe(rasters[3], method=scheme.steepness)
         found["m"] = LENGTH_EXPONENT.describe(rasters[4], method=scheme.exponent, rill_ratio=scheme.rill_ratio)
-        found["theta"] = SLOPE_ANGLE.describe(angle(steepest), method="horn1981")
+        found["theta"] = slope_of(heights, grid)
         found["upslope_area_m2"] = UPSLOPE_AREA.describe(area, routing=routed)
     return xr.Dataset(found)
 

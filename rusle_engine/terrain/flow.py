@@ -177,7 +177,7 @@ def sums_downstream(codes: Array, step_of_code: Array, total: Array) -> None:
     accumulate.inflow_counts(codes, inflows)
     stuck = accumulate.accumulate(codes, step_of_code, inflows, np.empty(codes.shape[1], np.int64), total)
     if stuck:
-        raise InputError(f"d8 (flow direction) leads round in circles: {stuck:,} cells never drain. Compute it by flow_direction.")
+        raise InputError(f"d8 (flow direction) leads round in circles: {stuck:,} cells drain into each other. Compute it by flow_direction.")
 
 
 def _accumulated(d8: Array, *, row_amounts: Array, own: Array, scale: float) -> Array:

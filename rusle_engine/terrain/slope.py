@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from rusle_engine.core.grid import Grid
-from rusle_engine.core.lift import pointwise, stencil
+from rusle_engine.core.lift import stencil
 from rusle_engine.core.variables import SLOPE_ANGLE, Raster
 from rusle_engine.terrain.conditioning import require_heights, require_method
 from rusle_kernels import slope as kernels
@@ -19,9 +19,10 @@ def gradient(heights: xr.DataArray, grid: Grid) -> xr.DataArray:
     return stencil(kernels.gradient_horn1981, heights, rows=(grid.dx_m, grid.dy_m), dtype=np.complex128)
 
 
-def angle(steepest: xr.DataArray) -> xr.DataArray:
-    """θ [rad] of a gradient."""
-    return pointwise(kernels.slope_angle, steepest, input_dtypes=[np.complex128])
+def slope_of(heights: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """``slope`` of heights whose grid is known."""
+    theta = stencil(kernels.slope_horn1981, heights, rows=(grid.dx_m, grid.dy_m))
+    return SLOPE_ANGLE.describe(theta, method="horn1981")
 
 
 def slope(
@@ -71,4 +72,4 @@ def slope(
     """
     require_method(method, get_args(SlopeMethod), "method")
     heights = require_heights(dem, units)
-    return SLOPE_ANGLE.describe(angle(gradient(heights, Grid.of(heights, cell_size_m))), method=method)
+    return slope_of(heights, Grid.of(heights, cell_size_m))

@@ -1,0 +1,162 @@
+"""Filling against a plain heap in Python, on every kind of surface; and what a filled surface promises."""
+
+import heapq
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rusle_engine.core.errors import InputError, MemoryBudgetError
+from rusle_engine.terrain import conditioning
+from rusle_engine.terrain.conditioning import Heights, condition, filled_heights, index_type
+from rusle_kernels import fill
+
+NEIGHBOURS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
+
+
+def filled_by_heap(heights):
+    """The definition, cell by cell: water enters from the edge and from beside nodata, always over the lowest cell it stands at."""
+    rows, columns = heights.shape
+    empty = ~np.isfinite(heights)
+    outside = np.pad(empty, 1, constant_values=True)
+    filled, done, shore = np.where(empty, np.nan, heights), empty.copy(), []
+    for i, j in zip(*np.nonzero(~empty)):
+        if outside[i : i + 3, j : j + 3].any():
+            heapq.heappush(shore, (filled[i, j], i, j))
+            done[i, j] = True
+    while shore:
+        water, i, j = heapq.heappop(shore)
+        for down, right in NEIGHBOURS:
+            row, column = i + down, j + right
+            if 0 <= row < rows and 0 <= column < columns and not done[row, column]:
+                done[row, column] = True
+                filled[row, column] = max(filled[row, column], water)
+                heapq.heappush(shore, (filled[row, column], row, column))
+    return filled
+
+
+def raster(heights, **chunks):
+    rows, columns = heights.shape
+    array = xr.DataArray(heights, dims=("y", "x"), attrs={"units": "m", "source": "somebody"})
+    return array.chunk(chunks) if chunks else array
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_the_plain_heap(surface, dtype):
+    heights = surface.astype(dtype)
+    filled = condition(raster(heights))
+    assert filled.dtype == dtype
+    assert np.array_equal(filled.values, filled_by_heap(heights), equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_priority_flood_equals_the_plain_heap(surface, dtype):
+    heights = surface.astype(dtype)
+    kind = Heights.of(dtype)
+    keys = kind.keys(heights)
+    size = keys.size
+    fill.priority_flood(
+        keys, kind.nodata, np.empty(keys.shape, bool), np.empty(size, keys.dtype), np.empty(size, np.int32), np.empty(size, np.int32)
+    )
+    assert np.array_equal(kind.heights(keys, np.nan)[1:-1, 1:-1], filled_by_heap(heights), equal_nan=True)
+
+
+def test_two_ways_agree_on_a_larger_surface():
+    rng = np.random.default_rng(5)
+    heights = (np.add.outer(np.arange(300), np.arange(400)) * 0.02 + rng.normal(0, 1, (300, 400))).astype(np.float32)
+    kind = Heights.of(heights.dtype)
+    keys = kind.keys(heights)
+    queues = np.empty(keys.size, keys.dtype), np.empty(keys.size, np.int64), np.empty(keys.size, np.int64)
+    fill.priority_flood(keys, kind.nodata, np.empty(keys.shape, bool), *queues)
+    assert filled_heights(heights).tobytes() == kind.heights(keys, np.nan)[1:-1, 1:-1].copy().tobytes()
+
+
+def test_wide_indices_give_the_same(monkeypatch):
+    heights = np.random.default_rng(6).integers(0, 9, (40, 50)).astype(np.float32)
+    narrow = filled_heights(heights)
+    monkeypatch.setattr(conditioning, "index_type", lambda cells: np.int64)
+    assert filled_heights(heights).tobytes() == narrow.tobytes()
+
+
+def test_indices_never_overflow():
+    assert index_type(2**31 - 1) == np.int32
+    assert index_type(2**31) == np.int64
+
+
+def test_heights_one_step_apart_in_float64():
+    low = 1000.0
+    high = np.nextafter(low, 2000.0)
+    rim = np.full((5, 5), high)
+    rim[1:4, 1:4] = low
+    rim[2, 2] = 0.0
+    assert np.array_equal(condition(rim, units="m").values, np.full((5, 5), high))
+    rim[0, 2] = low  # a gap of one unit in the last place lets the water out
+    expected = np.full((5, 5), high)
+    expected[0, 2] = expected[1:4, 1:4] = low
+    assert np.array_equal(condition(rim, units="m").values, expected)
+
+
+@pytest.mark.parametrize(
+    ("given_type", "kept"), [("int16", "float32"), ("uint8", "float32"), ("int32", "float64"), ("int64", "float64"), ("float32", "float32")]
+)
+def test_integers_become_the_float_that_holds_them(given_type, kept):
+    heights = np.array([[9, 9, 9], [9, 1, 9], [9, 8, 9]], given_type)
+    filled = condition(heights, units="m")
+    assert filled.dtype == kept
+    assert filled.values[1, 1] == 8
+
+
+@given(rows=st.integers(1, 25), columns=st.integers(1, 25), tile=st.tuples(st.integers(1, 25), st.integers(1, 25)))
+@settings(max_examples=15, deadline=None)
+def test_lazy_equals_eager_on_any_tiling(rows, columns, tile):
+    heights = np.random.default_rng(rows * 26 + columns).integers(0, 6, (rows, columns)).astype(np.float32)
+    heights[heights == 5] = np.nan
+    eager = condition(raster(heights))
+    lazy = condition(raster(heights, y=tile[0], x=tile[1]))
+    assert lazy.dtype == eager.dtype
+    assert lazy.chunks == raster(heights, y=tile[0], x=tile[1]).chunks
+    assert lazy.values.tobytes() == eager.values.tobytes()
+
+
+def refuse(*_args, **_kwargs):
+    raise AssertionError("something was computed too early")
+
+
+def test_nothing_is_computed_or_touched_before_its_time():
+    heights = raster(np.random.default_rng(0).random((6, 6)))
+    before = heights.copy(deep=True)
+    with dask.config.set(scheduler=refuse):
+        condition(heights.chunk(y=2, x=2))
+    condition(heights)
+    assert heights.identical(before)
+
+
+def test_attributes_are_its_own():
+    filled = condition(raster(np.ones((3, 3))))
+    assert filled.name == "z"
+    assert filled.attrs["units"] == "m"
+    assert filled.attrs["method"] == "fill"
+    assert "source" not in filled.attrs
+
+
+def test_feet_are_refused():
+    with pytest.raises(InputError, match=r"z \(elevation\) has units 'feet'; expected 'm'"):
+        condition(raster(np.ones((3, 3))).assign_attrs(units="feet"))
+
+
+def test_an_unknown_method_is_refused_and_the_known_one_named():
+    with pytest.raises(InputError, match=r"method 'breach' is not known; choose one of 'fill'"):
+        condition(np.ones((3, 3)), method="breach", units="m")
+
+
+def test_a_stack_of_rasters_is_refused():
+    with pytest.raises(InputError, match="3 dimensions"):
+        condition(xr.DataArray(np.ones((2, 3, 3)), dims=("band", "y", "x"), attrs={"units": "m"}))
+
+
+def test_more_than_the_budget_is_refused_before_it_starts():
+    with dask.config.set({"rusle_engine.memory_budget": "1 kB"}), pytest.raises(MemoryBudgetError, match="condition needs about"):
+        condition(np.ones((30, 30)), units="m")
