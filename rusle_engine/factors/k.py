@@ -185,14 +185,15 @@ def _rows(table: SoilTable) -> list[tuple[Any, Mapping[str, Any]]]:
 
 
 def _row_k(code: Any, row: Mapping[str, Any], method: ErodibilityMethod, closure_tolerance_pct: float) -> float:
-    if "k" in row:
-        return float(row["k"])
+    stated = [name for name in ("k", "K") if name in row]
+    if stated:
+        return _content(code, row, stated[0])
     organic = [name for name in ("soc", "soc_g_kg", "om") if name in row]
     missing = [name for name in ("sand", "silt", "clay") if name not in row]
     if missing or len(organic) != 1:
         raise InputError(f"soil {code} of the table has {sorted(set(row) - {'code'})}; expected k, or sand, silt, clay and one of soc, soc_g_kg, om")
-    sand, silt, clay = (float(row[name]) for name in ("sand", "silt", "clay"))
-    amount = float(row[organic[0]])
+    sand, silt, clay = (_content(code, row, name) for name in ("sand", "silt", "clay"))
+    amount = _content(code, row, organic[0])
     carbon = {"soc": amount, "soc_g_kg": amount / 10.0, "om": None}[organic[0]]
     matter = amount if carbon is None else None
     try:
@@ -205,3 +206,10 @@ def _row_k(code: Any, row: Mapping[str, Any], method: ErodibilityMethod, closure
             f"expected 100 within {closure_tolerance_pct:g}, and some silt or clay. Correct the row (stones are not part of the fine earth)."
         )
     return float(k)
+
+
+def _content(code: Any, row: Mapping[str, Any], name: str) -> float:
+    try:
+        return float(row[name])
+    except (TypeError, ValueError):
+        raise InputError(f"soil {code} of the table has {row[name]!r} for {name}; expected a number") from None

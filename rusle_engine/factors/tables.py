@@ -15,7 +15,7 @@ from rusle_engine.factors.validation import out_of_range
 from rusle_kernels import tables
 
 ClassTable = Mapping[int, float] | pd.Series | pd.DataFrame
-"""Values by class code: a mapping, a Series indexed by code, or a DataFrame with columns ``code`` and ``value``."""
+"""Values by class code: a mapping, a Series indexed by code, or a DataFrame with ``code`` and a column named by the factor's letter or ``value``."""
 
 _NAMED = 20  # codes that a message lists
 
@@ -47,9 +47,12 @@ def class_values(table: ClassTable, variable: Variable) -> dict[int, float]:
 
 def _rows(table: ClassTable, variable: Variable) -> list[tuple[Any, Any]]:
     if isinstance(table, pd.DataFrame):
-        if not {"code", "value"} <= set(table.columns):
-            raise InputError(f"the table of {variable.symbol} has columns {list(table.columns)}; expected 'code' and 'value'")
-        return list(zip(table["code"], table["value"]))
+        columns = [name for name in (variable.symbol, "value") if name in table.columns]
+        if "code" not in table.columns or not columns:
+            raise InputError(
+                f"the table of {variable.symbol} has columns {list(table.columns)}; expected 'code' and {variable.symbol!r} (or 'value')"
+            )
+        return list(zip(table["code"], table[columns[0]]))
     if isinstance(table, Mapping | pd.Series):
         return list(table.items())
     raise InputError(f"the table of {variable.symbol} is {table!r}; expected {{code: value}}, a Series by code, or a DataFrame of code and value")
