@@ -167,17 +167,16 @@ class Grid:
 
 def _transform_of(array: xr.DataArray) -> Affine:
     height, width = array.shape[-2:]
+    recorded = _recorded_transform(array)
     if "x" not in array.coords or "y" not in array.coords:
-        if "spatial_ref" in array.coords and "GeoTransform" in array.coords["spatial_ref"].attrs:
-            transform: Affine = array.rio.transform(recalc=False)
-            return transform
-        raise InputError("the raster has no x and y coordinates; pass cell_size_m= (metres), or a DataArray with coordinates and a CRS")
-    x, y = np.asarray(array.coords["x"], np.float64), np.asarray(array.coords["y"], np.float64)
+        if recorded is None:
+            raise InputError("the raster has no x and y coordinates; pass cell_size_m= (metres), or a DataArray with coordinates and a CRS")
+        return recorded
     if min(height, width) < 2:
-        recorded: Affine = array.rio.transform(recalc=False)
-        if recorded.is_identity:
+        if recorded is None:
             raise InputError("one row or column of coordinates does not tell the cell size; write it with array.rio.write_transform")
         return recorded
+    x, y = np.asarray(array.coords["x"], np.float64), np.asarray(array.coords["y"], np.float64)
     dx, dy = (x[-1] - x[0]) / (width - 1), (y[-1] - y[0]) / (height - 1)
     for name, values, step in (("x", x, dx), ("y", y, dy)):
         if np.abs(np.diff(values) - step).max() > 1e-3 * abs(step):
@@ -185,12 +184,20 @@ def _transform_of(array: xr.DataArray) -> Affine:
     if dy > 0:
         raise InputError("rows run northwards; expected north-up: array.sortby('y', ascending=False)")
     computed = Affine(dx, 0.0, x[0] - dx / 2, 0.0, dy, y[0] - dy / 2)
-    if "spatial_ref" in array.coords and "GeoTransform" in array.coords["spatial_ref"].attrs:  # exact where coordinates are rounded
-        exact: Affine = array.rio.transform(recalc=False)
-        corners = ((0, 0), (width, height))
-        if all(abs(a - b) <= _CELL_TOLERANCE * abs(dx) for corner in corners for a, b in zip(computed @ corner, exact @ corner)):
-            return exact
-    return computed
+    if recorded is None:
+        return computed
+    # What is recorded is exact where coordinates are rounded, and out of date where the array was cut.
+    corners = ((0, 0), (width, height))
+    fits = all(abs(a - b) <= _CELL_TOLERANCE * abs(dx) for corner in corners for a, b in zip(computed @ corner, recorded @ corner))
+    return recorded if fits else computed
+
+
+def _recorded_transform(array: xr.DataArray) -> Affine | None:
+    """The transform that rioxarray keeps beside the CRS, six numbers in GDAL's order."""
+    if "spatial_ref" not in array.coords or "GeoTransform" not in array.coords["spatial_ref"].attrs:
+        return None
+    transform: Affine = Affine.from_gdal(*map(float, str(array.coords["spatial_ref"].attrs["GeoTransform"]).split()))
+    return transform
 
 
 def same_grid(arrays: dict[str, xr.DataArray]) -> list[xr.DataArray]:
