@@ -107,10 +107,9 @@ def _noise_at(seed, y, x):
 
 
 @inline
-def _wave(turns):
-    """A cosine of ``turns`` (1 = a full circle), drawn with parabolas: plain arithmetic, the same bits on every machine."""
-    t = abs(turns - math.floor(turns + 0.5))
-    return 1.0 - 16.0 * t * t if t < 0.25 else 16.0 * (0.5 - t) * (0.5 - t) - 1.0
+def _arch(t):
+    """A sine of ``t`` turns, -1/2 to 1/2, drawn with two parabolas: plain arithmetic, the same bits on every machine."""
+    return 8.0 * t * (1.0 - 2.0 * abs(t))
 
 
 _FURROWS = 1.5
@@ -157,8 +156,9 @@ def gullied_terrain(seed, row, column, cell_m, tilt, swell_m, swell_wavelength_m
                     weight = (fade_v if down else 1.0 - fade_v) * (fade_u if right else 1.0 - fade_u)
                     bits = _hashed(stream + np.uint64(k + 1), north + down, west + right)
                     turns = 0.25 * _component(bits) + _FURROWS * ((lattice_y - north - down) * along_y + (lattice_x - west - right) * along_x)
-                    cosine += weight * _wave(turns)
-                    sine += weight * _wave(turns - 0.25)
+                    turns -= math.floor(turns + 0.5)
+                    cosine += weight * _arch(0.25 - abs(turns))
+                    sine += weight * _arch(turns)
                 norm = 1.0 / math.sqrt(cosine * cosine + sine * sine + 1e-6)
                 strength = depths_m[k]
                 if k > 0:
