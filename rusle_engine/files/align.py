@@ -31,6 +31,10 @@ log = logging.getLogger("rusle_engine")
 Resampling = Literal["nearest", "mode", "bilinear", "cubic", "average"]
 How = Literal["as it is", "cut", "warped"]
 
+_WITHIN_A_METRE = {"World Geodetic System 1984", "World Geodetic System 1984 ensemble", "China 2000"}
+"""Datums that agree well below a cell, though PROJ knows no transformation between them and calls the identity a ballpark."""
+_LARGEST_MODE = 2.0**24
+"""GDAL counts the most frequent value in float32; greater codes would be rounded."""
 _SAME_LATTICE = 1e-6  # share of a cell
 _WARP_BLOCK = 512 * 128  # cells that GDAL warps at once in a warped virtual raster
 _BYTES_PER_SOURCE_CELL = 9  # value (up to 8) and validity
@@ -134,11 +138,17 @@ def _transformation(source: CRS, target: CRS) -> str:
     if not group.transformers:
         raise InputError(f"PROJ knows no transformation from {source.name!r} to {target.name!r}; reproject the file with a tool that does")
     description: str = group.transformers[0].description
-    if "Ballpark" in description:
+    rough = "Ballpark" in description and not all(_datum(crs) in _WITHIN_A_METRE for crs in (source, target))
+    if rough:
         log.warning(
             "from %s to %s only a rough datum transformation is known (%s): places may be off by many metres", source.name, target.name, description
         )
     return description
+
+
+def _datum(crs: CRS) -> str:
+    geodetic = crs.geodetic_crs
+    return "" if geodetic is None or geodetic.datum is None else geodetic.datum.name
 
 
 def cells_under_one(source: Grid, grid: Grid) -> float:
@@ -194,6 +204,8 @@ class AlignedSource:
             raise InputError(f"{self.name} cannot be brought onto the grid: {error}. It is cut off or damaged; copy it again.") from error
         if self.whole_numbers:
             require_whole_numbers(values, self.name)
+        if self.resampling == "mode" and np.nanmax(np.abs(values), initial=0.0) > _LARGEST_MODE:
+            raise InputError(f"{self.name} holds codes above {_LARGEST_MODE:.0f}, which 'mode' cannot tell apart; use resampling 'nearest'")
         return values
 
 

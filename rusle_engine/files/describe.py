@@ -12,13 +12,14 @@ import numpy as np
 import rasterio
 from affine import Affine
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError, ProjError
+from pyproj.exceptions import ProjError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
 from rusle_engine.core.errors import GridMismatchError, InputError, NotAllowedError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.variables import canonical_units
+from rusle_engine.files.crs import settled
 from rusle_engine.files.paths import Paths, existing_file, input_files
 
 log = logging.getLogger("rusle_engine")
@@ -140,8 +141,9 @@ def _describe_open(source: Any, path: Path, driver: str, band: int, crs: Any) ->
         _require_whole(source, path, band, block)
     if source.transform.is_identity:
         raise InputError(f"{path} has no georeference (no origin and cell size); georeference it first, for example with gdal_translate -a_ullr")
+    declared = source.crs.to_wkt() if source.crs else None
     try:
-        grid = Grid(height, width, source.transform, _crs_of(source, path, crs))
+        grid = Grid(height, width, source.transform, settled(declared, crs, path.name, "Write it into the file (gdal_edit -a_srs EPSG:4490 …)"))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     flags = source.mask_flag_enums[band - 1]
@@ -221,43 +223,6 @@ def _stored_dtype(name: str, path: Path) -> np.dtype[Any]:
     if dtype.kind not in "iuf":
         raise InputError(f"{path} stores {name} numbers; expected whole or real numbers")
     return dtype
-
-
-def _crs_of(source: Any, path: Path, stated: Any) -> CRS:
-    declared = _horizontal(source.crs.to_wkt(), str(path)) if source.crs else None
-    if stated is not None:
-        try:
-            wanted = _horizontal(CRS.from_user_input(stated).to_wkt(), f"crs={stated!r}")
-        except CRSError as error:
-            raise InputError(f"crs={stated!r} is not a CRS: {error}. Write for example 'EPSG:4490'.") from error
-        if declared is not None and not declared.equals(wanted, ignore_axis_order=True):
-            raise InputError(f"{path} declares the CRS {declared.name!r} but {wanted.name!r} was stated. Keep the one that is right.")
-        return wanted
-    if declared is None:
-        raise InputError(f"{path} has no CRS. Write it into the file (gdal_edit -a_srs EPSG:4490 …), or state it: crs='EPSG:4490'.")
-    return declared
-
-
-@functools.lru_cache(maxsize=64)
-def _horizontal(wkt: str, name: str) -> CRS:
-    """The CRS without heights, by its EPSG entry where it is one in other words (ESRI's wording of the same parameters).
-
-    Raises
-    ------
-    InputError
-        When it is neither geographic nor projected.
-    """
-    crs = CRS.from_wkt(wkt)
-    if crs.is_compound:
-        crs = crs.sub_crs_list[0]
-    if len(crs.axis_info) > 2:
-        crs = crs.to_2d()
-    code = None if crs.is_bound else crs.to_epsg()  # at its default confidence all parameters are the same, only names may differ
-    if code is not None:
-        crs = CRS.from_epsg(code)
-    if not crs.is_geographic and not crs.is_projected:
-        raise InputError(f"{name}: the CRS {crs.name!r} is neither geographic nor projected; state the right one with crs=")
-    return crs
 
 
 def _require_plausible_place(info: RasterInfo) -> None:

@@ -15,10 +15,10 @@ import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 
 from rusle_engine.core.errors import InputError, MissingInputError
 from rusle_engine.files.atomic import atomic_file
+from rusle_engine.files.crs import settled
 from rusle_engine.files.paths import PathLike, existing_file, local_path
 
 log = logging.getLogger("rusle_engine")
@@ -93,9 +93,12 @@ def read_zones(
     id_field, name_field = (
         name if stated is None and name in table.columns else stated for name, stated in (("zone_id", id_field), ("zone_name", name_field))
     )
+    declared = None if table.crs is None else table.crs.to_wkt()
     ids = _ids(table, id_field, source)
     columns = {"zone_id": ids, "zone_name": ids if name_field is None else _names(table, name_field, ids, source)}
-    return gpd.GeoDataFrame(columns, geometry=_polygons(table, source), crs=_crs(table, crs, source))
+    return gpd.GeoDataFrame(
+        columns, geometry=_polygons(table, source), crs=settled(declared, crs, source.name, "A Shapefile keeps it in its .prj: add it")
+    )
 
 
 def zones_on(zones: gpd.GeoDataFrame, crs: Any) -> gpd.GeoDataFrame:
@@ -276,20 +279,3 @@ def _text(value: Any) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value).strip()
-
-
-def _crs(table: gpd.GeoDataFrame, stated: Any, source: Path) -> CRS:
-    declared = None if table.crs is None else CRS.from_user_input(table.crs)
-    code = None if declared is None or declared.is_bound else declared.to_epsg()  # ESRI's wording of an EPSG CRS is that CRS
-    declared = declared if code is None else CRS.from_epsg(code)
-    if stated is not None:
-        try:
-            wanted = CRS.from_user_input(stated)
-        except CRSError as error:
-            raise InputError(f"crs={stated!r} is not a CRS: {error}. Write for example 'EPSG:4490'.") from error
-        if declared is not None and not declared.equals(wanted, ignore_axis_order=True):
-            raise InputError(f"{source} declares the CRS {declared.name!r} but {wanted.name!r} was stated. Keep the one that is right.")
-        return wanted
-    if declared is None:
-        raise InputError(f"{source} has no CRS (a Shapefile keeps it in its .prj). Add it, or state it: crs='EPSG:4490'.")
-    return declared
