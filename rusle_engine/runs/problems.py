@@ -4,7 +4,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from rusle_engine.core.errors import Problem
 from rusle_engine.runs.sources import TAG_MARK, OneOf, did_you_mean, short
@@ -77,19 +77,34 @@ def dotted(location: tuple[int | str, ...]) -> str:
 def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel] | None:
     """The model whose keys stand at ``location``."""
     current: type[BaseModel] | None = model
-    choices: dict[str, type[BaseModel]] = {}
+    tagged: dict[str, type[BaseModel]] = {}
     for part in location:
         if isinstance(part, str) and part.startswith(TAG_MARK):
-            current = choices.get(part)
+            current = tagged.get(part)
         elif current is not None and isinstance(part, str) and part in current.model_fields:
             field = current.model_fields[part]
-            blocks = list(models_in(field.annotation))
-            choices = {tag: block for one in field.metadata if isinstance(one, OneOf) for tag, block in one.models().items()}
-            choices |= {TAG_MARK + block.__name__: block for block in blocks}
-            current = blocks[0] if len(blocks) == 1 else None
+            tagged = _tagged_models(field.annotation, tuple(field.metadata))
+            plain = list(models_in(field.annotation))
+            current = plain[0] if len(plain) == 1 else None
         else:
             current = None
     return current
+
+
+def _tagged_models(annotation: Any, metadata: tuple[Any, ...] = ()) -> dict[str, type[BaseModel]]:
+    """The models that an annotation tells apart by tags, by their tags."""
+    found: dict[str, type[BaseModel]] = {}
+    for about in metadata:
+        if isinstance(about, OneOf):
+            found |= about.models()
+        elif isinstance(about, Tag) and (block := next(models_in(annotation), None)) is not None:
+            found[about.tag] = block
+    members = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Annotated:
+        return found | _tagged_models(members[0], members[1:])
+    for member in members:
+        found |= _tagged_models(member)
+    return found
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
