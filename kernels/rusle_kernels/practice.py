@@ -9,11 +9,12 @@ from rusle_kernels._jit import kernel
 def p_by_slope(theta, lower_limits_pct, values, out):
     """The value of the last class whose lower limit (percent, ascending, the first 0) the slope reaches.
 
-    Slopes are rounded to 1e-9 percent first: 100 tan(atan 0.03) is 2.9999999999999996.
+    Slopes are rounded to 1e-5 percent first: a plane that rises 0.9 m on 30 m comes out at 2.9999999999999996 %, from a float32 raster of
+    slope at 2.999999976 %.
     """
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            percent = math.floor(1e11 * math.tan(theta[i, j]) + 0.5) / 1e9
+            percent = math.floor(1e7 * math.tan(theta[i, j]) + 0.5) / 1e5
             out[i, j] = float("nan")
             for k in range(lower_limits_pct.size):
                 if percent >= lower_limits_pct[k]:

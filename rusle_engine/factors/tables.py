@@ -49,9 +49,7 @@ def _rows(table: ClassTable, variable: Variable) -> list[tuple[Any, Any]]:
     if isinstance(table, pd.DataFrame):
         columns = [name for name in (variable.symbol, "value") if name in table.columns]
         if "code" not in table.columns or not columns:
-            raise InputError(
-                f"the table of {variable.symbol} has columns {list(table.columns)}; expected 'code' and {variable.symbol!r} (or 'value')"
-            )
+            raise InputError(f"the table of {variable.symbol} has columns {list(table.columns)}; expected 'code' and {variable.symbol!r} or 'value'")
         return list(zip(table["code"], table[columns[0]]))
     if isinstance(table, Mapping | pd.Series):
         return list(table.items())

@@ -195,7 +195,7 @@ def test_units_of_daily_depth_are_one(units):
 
 def test_tenths_of_a_millimetre_are_converted_and_other_units_refused():
     assert r_factor(record(m07_20=500.0), units="0.1 mm")["R"].item() == pytest.approx(0.3937 * 50**1.7265, rel=1e-12)
-    with pytest.raises(InputError, match="rain .* has units 'kg m-2 s-1'; expected 'mm'"):
+    with pytest.raises(InputError, match=r"rain .* has units 'kg m-2 s-1'; expected 'mm'"):
         r_factor(record(), units="kg m-2 s-1")
     with pytest.raises(InputError, match="'inch'"):
         r_factor(record(), units="inch")
@@ -267,7 +267,7 @@ def test_lazy_equals_eager_on_any_tiling(method, rows, columns, tile):
         assert lazy[name].values.tobytes() == eager[name].values.tobytes()
 
 
-def refuse_to_compute(*args, **kwargs):
+def refuse_to_compute(*_args, **_kwargs):
     raise AssertionError("computed while the graph was built")
 
 

@@ -1,0 +1,114 @@
+"""P by land cover and by the handbook's slope classes."""
+
+import csv
+import logging
+import math
+from pathlib import Path
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rusle_engine.core.errors import InputError
+from rusle_engine.factors.p import CONTOURING, p_factor
+
+TABLES = Path(__file__).parents[2] / "configs" / "tables"
+
+
+def by_slope(percent, **options):
+    theta = xr.DataArray(np.arctan(np.atleast_2d(percent) / 100), dims=("y", "x"), attrs={"units": "rad"})
+    return p_factor(theta=theta, method="wischmeier_smith1978", **options)
+
+
+@pytest.mark.parametrize(
+    ("percent", "expected"),
+    [
+        (0, 0.6), (2, 0.6), (2.99, 0.6), (3, 0.5), (5.99, 0.5), (6, 0.5), (7, 0.5), (8.99, 0.5), (9, 0.6), (12.99, 0.6), (13, 0.7), (16.99, 0.7),
+        (17, 0.8), (20.99, 0.8), (21, 0.9), (24, 0.9), (25, 0.9), (25.01, 1.0), (100, 1.0),
+    ],
+)  # fmt: skip
+def test_contouring_classes_of_the_handbook_without_their_gaps(percent, expected):
+    assert by_slope(percent).item() == expected
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_the_limits_hold_whatever_the_slope_was_rounded_to(precision):
+    limits = np.array([[3, 6, 9, 13, 17, 21, 25]])
+    theta = np.arctan(limits * 0.3 / 30).astype(precision)  # planes over cells of 30 m
+    assert (100 * np.tan(theta.astype(np.float64)) < limits).any()  # else this test says nothing
+    assert p_factor(theta=theta, units="rad", method="wischmeier_smith1978").values.tolist() == [[0.5, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9]]
+
+
+def test_only_cropland_is_tilled_on_the_contour(caplog):
+    landcover = np.array([[1.0, 2.0, 1.0, 3.0, np.nan]])
+    with caplog.at_level(logging.WARNING, "rusle_engine"):
+        p = by_slope([10, 10, np.nan, np.nan, 10], landcover=landcover, cropland=[1])
+    np.testing.assert_array_equal(p.values, [[0.6, 1.0, np.nan, 1.0, np.nan]])
+    assert not caplog.records
+    by_slope(10)
+    assert "contour tillage is taken for all land" in caplog.text
+
+
+def test_slope_classes_can_be_one_s_own():
+    assert by_slope([[0, 14.9, 15, 40]], slope_classes={15: 1.0, 0: 0.35}).values.tolist() == [[0.35, 0.35, 1.0, 1.0]]
+
+
+def test_the_table_that_comes_with_the_package_says_the_same_as_the_code():
+    with (TABLES / "p_slope_ws1978.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    assert [float(row["P"]) for row in rows] == list(CONTOURING.values())
+    np.testing.assert_allclose([float(row["lower_pct"]) for row in rows], list(CONTOURING), rtol=1e-15)
+
+
+def test_p_by_land_cover():
+    p = p_factor(landcover=np.array([[1, 2, np.nan]]), table={1: 0.49, 2: 1})
+    np.testing.assert_array_equal(p.values, [[0.49, 1.0, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"landcover": 1.0}, "needs landcover= and table="),
+        ({"landcover": 1.0, "table": {1: 49}}, "P .* is 49 for class 1 of the table; expected 0 to 1 .* percent"),
+        ({"landcover": 2.0, "table": {1: 0.5}}, "the P table has no row for class 2"),
+        ({"landcover": 1.0, "table": {1: 0.5}, "cropland": [1]}, "does not use cropland"),
+        ({"method": "wischmeier_smith1978"}, "needs theta="),
+        ({"method": "wischmeier_smith1978", "theta": 0.1, "units": "degree", "cropland": [1]}, "together, or neither"),
+        ({"method": "wischmeier_smith1978", "theta": 12.0, "units": "rad"}, "theta .* is 12; expected 0 to 1.5708"),
+        ({"method": "wischmeier_smith1978", "theta": 0.1, "units": "%"}, "theta .* has units '%'"),
+        ({"method": "wischmeier_smith1978", "theta": 0.1, "units": "rad", "slope_classes": {5: 0.5}}, "the first lower limit must be 0"),
+        ({"method": "wischmeier_smith1978", "theta": 0.1, "units": "rad", "slope_classes": {0: 50}}, r"\[50\]; expected 0 to 1"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        p_factor(**given)
+
+
+def test_degrees_are_converted_by_their_unit():
+    assert p_factor(theta=math.degrees(math.atan(0.10)), units="degree", method="wischmeier_smith1978").item() == 0.6
+
+
+def refuse_to_compute(*_args, **_kwargs):
+    raise AssertionError("computed while the graph was built")
+
+
+@given(rows=st.integers(1, 12), columns=st.integers(1, 12), tile=st.tuples(st.integers(1, 12), st.integers(1, 12)))
+@settings(max_examples=20, deadline=None)
+def test_lazy_equals_eager_on_any_tiling(rows, columns, tile):
+    random = np.random.default_rng(rows * 13 + columns)
+    theta = xr.DataArray(random.gamma(2, 0.08, (rows, columns)), dims=("y", "x"), attrs={"units": "rad"})
+    landcover = xr.DataArray(random.integers(1, 4, (rows, columns)).astype(np.uint8), dims=("y", "x"))
+    before = theta.copy(deep=True), landcover.copy(deep=True)
+    chunks = dict(zip(("y", "x"), tile))
+    eager = p_factor(theta=theta, landcover=landcover, cropland=[1, 2], method="wischmeier_smith1978")
+    with dask.config.set(scheduler=refuse_to_compute):
+        lazy = p_factor(theta=theta.chunk(chunks), landcover=landcover.chunk(chunks), cropland=[1, 2], method="wischmeier_smith1978")
+    assert dask.is_dask_collection(lazy)
+    assert lazy.dtype == eager.dtype == lazy.compute().dtype
+    assert lazy.values.tobytes() == eager.values.tobytes()
+    assert theta.identical(before[0])
+    assert landcover.identical(before[1])
