@@ -39,7 +39,6 @@ def filled_by_heap(heights):
 
 
 def raster(heights, **chunks):
-    rows, columns = heights.shape
     array = xr.DataArray(heights, dims=("y", "x"), attrs={"units": "m", "source": "somebody"})
     return array.chunk(chunks) if chunks else array
 
@@ -58,9 +57,7 @@ def test_priority_flood_equals_the_plain_heap(surface, dtype):
     kind = Heights.of(dtype)
     keys = kind.keys(heights)
     size = keys.size
-    fill.priority_flood(
-        keys, kind.nodata, np.empty(keys.shape, bool), np.empty(size, keys.dtype), np.empty(size, np.int32), np.empty(size, np.int32)
-    )
+    fill.priority_flood(keys, kind.nodata, np.empty(keys.shape, bool), np.empty(size, keys.dtype), np.empty(size, np.int32), np.empty(size, np.int32))
     assert np.array_equal(kind.heights(keys, np.nan)[1:-1, 1:-1], filled_by_heap(heights), equal_nan=True)
 
 
@@ -77,7 +74,7 @@ def test_two_ways_agree_on_a_larger_surface():
 def test_wide_indices_give_the_same(monkeypatch):
     heights = np.random.default_rng(6).integers(0, 9, (40, 50)).astype(np.float32)
     narrow = filled_heights(heights)
-    monkeypatch.setattr(conditioning, "index_type", lambda cells: np.int64)
+    monkeypatch.setattr(conditioning, "index_type", lambda _cells: np.int64)
     assert filled_heights(heights).tobytes() == narrow.tobytes()
 
 
