@@ -11,6 +11,7 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from rusle_engine.core.errors import InputError, MissingInputError
+from rusle_engine.files.table_input import read_table
 
 Extent = tuple[float, float, float, float]
 """left, right, bottom, top in the raster's CRS."""
@@ -74,15 +75,11 @@ def read_results(path: Path) -> pd.DataFrame:
 
     Raises
     ------
-    MissingInputError
-        When there is no such file.
+    InputError
+        When it is not there or cannot be read.
     """
-    if not path.is_file():
-        raise MissingInputError(f"{path} is not there; expected the table of zones of the run")
-    names = ["zone_id", "zone_name"]
-    table = pd.read_csv(path, encoding="utf-8-sig", dtype=dict.fromkeys(names, str), keep_default_na=False, na_values={})
+    names = ("zone_id", "zone_name")
+    table = read_table(path, text=names)
     for name in names:
-        table[name] = table[name].str.replace(r"^'(?=[=+\-@\t\r])", "", regex=True)
-    numbers = [column for column in table.columns if column not in names]
-    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(np.float64)
+        table[name] = table[name].fillna("").str.replace(r"^'(?=[=+\-@\t\r])", "", regex=True)
     return table

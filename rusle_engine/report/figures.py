@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rusle_engine.files.atomic import atomic_file
+from rusle_engine.files.thin import thinning
 from rusle_engine.report import maps, words
 from rusle_engine.report.numerals import fixed
 
@@ -26,14 +27,14 @@ CJK_FONTS = (
     "WenQuanYi Micro Hei",
     "Noto Sans CJK JP",
 )
-_GROUND = (238, 240, 238)
 
 
 def still_png(layer: maps.Layer, max_cells: int = STILL_CELLS) -> bytes:
     """A layer as a paletted PNG of at most ``max_cells`` pixels, north up; nodata in the colour of the ground."""
     from PIL import Image
 
-    factor = maps.thinning(*layer.codes.shape, max_cells)
+    height, width = layer.codes.shape
+    factor = thinning(height, width, max_cells)
     codes = layer.codes[factor // 2 :: factor, factor // 2 :: factor]
     colours = [_rgb(colour) for colour in layer.colours]
     if layer.is_classes:
@@ -41,9 +42,8 @@ def still_png(layer: maps.Layer, max_cells: int = STILL_CELLS) -> bytes:
     else:  # 254 colours and the ground
         colours = [colours[round(i * (len(colours) - 1) / 253)] for i in range(254)]
         index = np.where(codes == 0, 0, 1 + (codes.astype(np.int64) - 1) * 253 // (maps.LEVELS - 1))
-    picture = Image.fromarray(np.ascontiguousarray(index.astype(np.uint8)), mode=None)
-    paletted = Image.frombytes("P", picture.size, picture.tobytes())
-    paletted.putpalette([channel for colour in (_GROUND, *colours) for channel in colour])
+    paletted = Image.frombytes("P", (index.shape[1], index.shape[0]), np.ascontiguousarray(index, np.uint8).tobytes())
+    paletted.putpalette([channel for colour in (_rgb(maps.GROUND), *colours) for channel in colour])
     buffer = io.BytesIO()
     paletted.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -102,7 +102,7 @@ def _drawn(layer: maps.Layer, manifest: Mapping[str, Any], tongue: int, font: st
         colours = ListedColormap(list(layer.colours))
         shown = np.ma.masked_equal(layer.codes, maps.CLASS_NODATA)
         axes.imshow(shown, cmap=colours, vmin=0.5, vmax=len(layer.colours) + 0.5, extent=layer.extent, interpolation="nearest", aspect="auto")
-        axes.set_facecolor([channel / 255 for channel in _GROUND])
+        axes.set_facecolor(maps.GROUND)
         axes.set_aspect(metres[1] / metres[0], adjustable="box", anchor="NW")
         axes.tick_params(labelsize=7, colors="#6b746f", length=3)
         axes.ticklabel_format(useOffset=False, style="plain")
@@ -146,7 +146,7 @@ def _source_line(manifest: Mapping[str, Any], tongue: int) -> str:
     package = manifest["package"]
     line = f"{words.words('made_by')[tongue]}: {package['name']} {package['version']} · {manifest['grid']['crs']} · {words.words('north_up')[tongue]}"
     if manifest["project"].get("illustrative"):
-        line += " · " + ("示例数据" if tongue == 0 else "illustrative data")
+        line += " · " + words.words("illustrative_short")[tongue]
     return line
 
 

@@ -18,6 +18,8 @@ LAYER_BYTES = 8_500_000
 MAX_CELLS = 500_000
 MAX_CLASS_CELLS = 1_000_000
 CLASS_NODATA = 255
+GROUND = "#eef0ee"
+"""Where there is no data."""
 ORDER = ("intensity", "A", "R", "K", "LS", "L", "S", "C", "B", "P", "E", "T")
 """Layers in the order of reading; a run may have others after them."""
 
@@ -33,10 +35,10 @@ class Style:
     units_zh: str
 
 
-_SI_R, _SI_R_ZH = "MJ·mm·ha⁻¹·h⁻¹·yr⁻¹", "MJ·mm·hm⁻²·h⁻¹·a⁻¹"
-_SI_K, _SI_K_ZH = "t·ha·h·ha⁻¹·MJ⁻¹·mm⁻¹", "t·hm²·h·hm⁻²·MJ⁻¹·mm⁻¹"
+_SI_R, _SI_R_ZH = "MJ mm ha⁻¹ h⁻¹ yr⁻¹", "MJ·mm·hm⁻²·h⁻¹·a⁻¹"
+_SI_K, _SI_K_ZH = "t ha h ha⁻¹ MJ⁻¹ mm⁻¹", "t·hm²·h·hm⁻²·MJ⁻¹·mm⁻¹"
 STYLES = {
-    "A": Style("YlOrRd9", True, True, "t·ha⁻¹·yr⁻¹", "t·hm⁻²·a⁻¹"),
+    "A": Style("YlOrRd9", True, True, "t ha⁻¹ yr⁻¹", "t·hm⁻²·a⁻¹"),
     "R": Style("YlGnBu9", True, False, _SI_R, _SI_R_ZH),
     "K": Style("YlOrBr9", True, False, _SI_K, _SI_K_ZH),
     "LS": Style("BuPu9", True, True, "", ""),
@@ -187,44 +189,30 @@ def figure_json(layers: Sequence[Layer], metres: tuple[float, float], is_geograp
 
     Image data travel as gzipped codes. Nothing in it depends on chance or on what was drawn before in this process.
     """
-    from bokeh.embed import json_item
-    from bokeh.models import (
-        BasicTickFormatter,
-        BoxZoomTool,
-        ColumnDataSource,
-        CrosshairTool,
-        DataRange1d,
-        LinearColorMapper,
-        PanTool,
-        ResetTool,
-        ScaleBar,
-        WheelZoomTool,
-        ZoomInTool,
-        ZoomOutTool,
-    )
-    from bokeh.models.annotations.dimensional import Angular, MetricLength
-    from bokeh.plotting import figure
+    from bokeh import embed, models, plotting
 
-    pan, wheel = PanTool(), WheelZoomTool(zoom_on_axis=False)
-    plot = figure(
+    b: Any = models  # Bokeh's own annotations leave out much of what these take
+    draw: Any = plotting.figure
+    pan, wheel = b.PanTool(), b.WheelZoomTool(zoom_on_axis=False)
+    plot = draw(
         name="map",
         sizing_mode="stretch_both",
         match_aspect=True,
-        aspect_scale=metres[1] / metres[0],
-        x_range=DataRange1d(range_padding=0),
-        y_range=DataRange1d(range_padding=0),
-        tools=[pan, BoxZoomTool(match_aspect=True), wheel, ZoomInTool(), ZoomOutTool(), ResetTool(), CrosshairTool(line_alpha=0.25)],
+        aspect_scale=metres[0] / metres[1],
+        x_range=b.DataRange1d(range_padding=0),
+        y_range=b.DataRange1d(range_padding=0),
+        tools=[pan, b.BoxZoomTool(match_aspect=True), wheel, b.ZoomInTool(), b.ZoomOutTool(), b.ResetTool(), b.CrosshairTool(line_alpha=0.25)],
         active_drag=pan,
         active_scroll=wheel,
         toolbar_location="above",
-        background_fill_color="#eef0ee",
+        background_fill_color=GROUND,
         border_fill_color=None,
         outline_line_color="#c9cfcb",
     )
     plot.toolbar.logo = None
     plot.grid.visible = False
     for axis in plot.axis:
-        axis.formatter = BasicTickFormatter(use_scientific=False)
+        axis.formatter = b.BasicTickFormatter(use_scientific=False) if is_geographic else b.NumeralTickFormatter(format="0,0")
         axis.major_label_text_color = axis.axis_line_color = axis.major_tick_line_color = "#6b746f"
         axis.minor_tick_line_color = None
         axis.major_label_text_font_size = "11px"
@@ -232,38 +220,41 @@ def figure_json(layers: Sequence[Layer], metres: tuple[float, float], is_geograp
     plot.yaxis.major_label_orientation = "vertical"
     for layer in layers:
         left, right, bottom, top = layer.extent
-        high = len(layer.colours) if layer.is_classes else LEVELS
-        mapper = LinearColorMapper(list(layer.colours), low=1, high=high, low_color="#00000000", high_color="#00000000")
-        source = ColumnDataSource({"image": [np.ascontiguousarray(layer.codes[::-1])]}, name=f"data:{layer.key}")
+        low, high = (0.5, len(layer.colours) + 0.5) if layer.is_classes else (1, LEVELS)
         plot.image(
             image="image",
-            source=source,
+            source=b.ColumnDataSource({"image": [np.ascontiguousarray(layer.codes[::-1])]}),
             x=left,
             y=bottom,
             dw=right - left,
             dh=top - bottom,
-            color_mapper=mapper,
+            color_mapper=b.LinearColorMapper(list(layer.colours), low=low, high=high, low_color="#00000000", high_color="#00000000"),
             name=layer.key,
             visible=layer is layers[0],
         )
+    plot.add_layout(_scale_bar(b, plot.x_range, metres[0] if is_geographic else None))
+    item: Any = embed.json_item(plot)
+    return _with_stable_ids(item)
+
+
+def _scale_bar(b: Any, x_range: Any, degree_m: float | None) -> Any:
+    """A scale bar in metres and kilometres, on an axis of metres or of degrees that are ``degree_m`` long."""
     ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
-    degree_km = metres[0] / 1000  # along the middle parallel
-    by_degrees = Angular(basis={"°": (1.0, "°"), "m": (0.001 / degree_km, "m"), "km": (1.0 / degree_km, "km")}, ticks=ticks, exclude=["°"])
-    plot.add_layout(
-        ScaleBar(
-            range=plot.x_range,
-            unit="°" if is_geographic else "m",
-            dimensional=by_degrees if is_geographic else MetricLength(ticks=ticks, include=["m", "km"]),
-            location="bottom_left",
-            background_fill_alpha=0.8,
-            border_line_color=None,
-            label_text_font_size="11px",
-            padding=6,
-        )
+    if degree_m is None:
+        lengths = b.MetricLength(ticks=ticks, include=["m", "km"])
+    else:  # a degree must stay among the units, as the axis counts in it
+        lengths = b.Angular(basis={"°": (degree_m / 1000, "°"), "m": (0.001, "m"), "km": (1.0, "km")}, ticks=ticks)
+    return b.ScaleBar(
+        range=x_range,
+        unit="m" if degree_m is None else "°",
+        dimensional=lengths,
+        location="bottom_left",
+        bar_length=0.1,
+        background_fill_alpha=0.8,
+        border_line_color=None,
+        label_text_font_size="11px",
+        padding=6,
     )
-    if is_geographic:
-        plot.xaxis.formatter = plot.yaxis.formatter = BasicTickFormatter(use_scientific=False, precision=2)
-    return _with_stable_ids(json_item(plot, target="map"))
 
 
 def _with_stable_ids(item: Any) -> Any:

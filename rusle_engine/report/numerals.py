@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 NONE = "–"
 """What stands where there is no number."""
@@ -63,6 +64,17 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(text: str | None) -> str:
+    """A time of ISO 8601 as people write it, to the second, its zone kept.
+
+    >>> moment("2025-01-08T02:11:47+00:00"), moment("2025-01-08T10:11:47.25+08:00")
+    ('2025-01-08 02:11:47 UTC', '2025-01-08 10:11:47 UTC+08:00')
+    """
+    if not text:
+        return NONE
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S %Z}".strip()
 
 
 def rounded_to_sum(values: Sequence[float], total: float, decimals: int) -> list[float]:

@@ -13,6 +13,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "示例数据：除地形外，各图层均为演示而生成，本页数字不代表任何真实地区的水土流失状况。",
         "Illustrative data: the layers on this terrain were made for demonstration. The figures on this page describe no real place.",
     ),
+    "illustrative_short": ("示例数据", "illustrative data"),
     "no_script": (
         "浏览器未运行脚本：地图以静态图显示，表格不能排序和筛选。",
         "Scripts are off in this browser: maps are shown as still pictures, and the tables do not sort or filter.",
@@ -44,28 +45,25 @@ WORDS: dict[str, tuple[str, str]] = {
         "目标落在区间之内：未评估土地可能改变是否达标的结论。",
         "The target lies inside the interval: the unassessed land could change the answer.",
     ),
+    "scaled": ("面积已按法定土地面积平差，系数", "Areas are scaled to the official land area, by"),
     "source": ("来源", "Source"),
     "area_total": ("土地面积", "Land area"),
     "area_assessed": ("已评估面积", "Assessed"),
     "area_unassessed": ("未评估面积", "Unassessed"),
     "area_loss": ("水土流失面积", "Area losing soil"),
-    "area_loss_note": ("轻度及以上", "light erosion and worse"),
+    "area_slight": ("微度侵蚀面积", "Slightly eroded"),
     "modulus": ("平均侵蚀模数", "Mean soil loss"),
     "total_loss": ("年土壤流失总量", "Soil lost in a year"),
-    "of_land": ("占土地面积", "of the land"),
-    "of_assessed": ("占已评估", "of assessed"),
     # classes
     "classes": ("各级侵蚀面积", "Area by erosion intensity"),
     "classes_note": (
-        "按 SL 190-2007《土壤侵蚀分类分级标准》水力侵蚀强度分级；下限值计入本级。",
-        "Classes of water erosion by SL 190-2007; a value on a limit belongs to the higher class.",
+        "按 SL 190-2007《土壤侵蚀分类分级标准》水力侵蚀强度分级；下限值计入本级，T 为容许土壤流失量。",
+        "Classes of water erosion by SL 190-2007; a value on a limit belongs to the higher class. T is the tolerable soil loss.",
     ),
     "class": ("强度", "Intensity"),
     "class_range": ("侵蚀模数", "Soil loss"),
-    "share": ("占比", "Share"),
     "share_assessed": ("占已评估 %", "% of assessed"),
     "total": ("合计", "Total"),
-    "below": ("<", "<"),
     # maps
     "maps": ("地图", "Maps"),
     "maps_note": (
@@ -124,8 +122,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "unassessed": ("未评估", "Unassessed"),
     "loss": ("流失面积", "Losing soil"),
     "rate_short": ("保持率 %", "Rate %"),
-    "rate_min": ("下限 %", "Min %"),
-    "rate_max": ("上限 %", "Max %"),
+    "rate_min": ("保持率下限 %", "Rate min %"),
+    "rate_max": ("保持率上限 %", "Rate max %"),
     "mix": ("强度构成", "Mix"),
     "total_short": ("流失总量", "Total loss"),
     "rate_of_headline": ("总体", "Overall"),
@@ -202,6 +200,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "longest_slope_m": ("最长坡长", "longest slope length"),
     "max_slope_length_m": ("坡长上限", "longest slope allowed"),
     "channel_area_m2": ("沟道汇水面积阈值", "area at which a channel begins"),
+    "water_depth_m": ("水深阈值", "depth that counts as water"),
+    "valid_cells": ("有效单元数", "cells with a value"),
+    "years_used": ("采用年数", "years used"),
+    "years_left_out": ("舍去年数", "years left out"),
+    "half_months_left_out": ("舍去半月数", "half-months left out"),
+    "days_missing": ("缺测天数", "days missing"),
     # tools of the map
     "PanTool": ("平移", "Move"),
     "BoxZoomTool": ("框选放大", "Zoom to a box"),
@@ -212,7 +216,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "CrosshairTool": ("十字线", "Crosshair"),
     # workbook and figure
     "total_loss_unit": ("t/a", "t/yr"),
-    "modulus_unit": ("t/(km²·a)", "t/(km²·yr)"),
+    "modulus_unit": ("t/(km²·a)", "t km⁻² yr⁻¹"),
     "sheet": ("分区统计", "Zones"),
     "made_by": ("制图", "Made by"),
 }
@@ -235,7 +239,7 @@ ROLES: dict[str, tuple[str, str]] = {
 
 def words(key: str) -> tuple[str, str]:
     """Chinese and English for ``key``; the key itself, twice, where the report has no word for it."""
-    return WORDS.get(key, ROLES.get(key, (key, key)))
+    return WORDS.get(key, (key, key))
 
 
 def for_script() -> dict[str, tuple[str, str]]:

@@ -72,7 +72,7 @@ def zone_record(zone_id, name, areas, unassessed):
     }
 
 
-def build_run(folder: Path, height=260, width=340, crs="EPSG:4546", language="zh", noise=False, zones=len(NAMES)) -> dict:
+def build_run(folder: Path, height=260, width=340, crs="EPSG:4546", language="zh", noise=False, zones=7) -> dict:
     """A run folder in ``folder``; returns its manifest. ``noise``: rasters that do not compress."""
     geographic = crs == "EPSG:4490"
     cell = 3 / 3600 if geographic else 30.0
@@ -200,6 +200,8 @@ def build_run(folder: Path, height=260, width=340, crs="EPSG:4546", language="zh
         "stages": {"open": 0.8, "terrain": 11.2, "factors": 14.9, "assessment": 9.6, "report": 5.3},
         "peak_memory_mib": 812.4,
         "config": {"project": {"name": "Sample county </script>"}, "ls": {"method": "desmet_govers1996"}},
+        "config_digest": "5f3c" * 16,
+        "intensity": {"standard": "SL 190-2007", "tolerance_t_km2": 1000.0},
         "classes": CLASSES,
         "grid": {
             "crs": crs,
