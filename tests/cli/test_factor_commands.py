@@ -1,0 +1,139 @@
+"""``rusle factor``: options come from the functions' signatures, values are checked like a configuration's, results are theirs."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from rusle_engine.cli.app import app
+from rusle_engine.runs.signatures import FACTORS, factor_function
+from rusle_engine.runs.single_factor import options_of
+
+
+@pytest.fixture
+def rusle(capsys, tmp_path, monkeypatch):
+    """Runs ``rusle factor …`` in a folder of its own: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            app(["factor", *map(str, arguments)], prog_name="rusle")
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return call
+
+
+def write_raster(name, values):
+    profile = {"driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": values.dtype, "crs": "EPSG:32649"}
+    with rasterio.open(name, "w", transform=Affine(30, 0, 500_000, 0, -30, 4_000_000), **profile) as file:
+        file.write(values, 1)
+    return name
+
+
+def read_raster(name):
+    with rasterio.open(name) as file:
+        return file.read(1)
+
+
+@pytest.mark.parametrize("key", FACTORS)
+def test_every_parameter_for_files_is_an_option_with_its_description(key):
+    offered = {option.name: option for option in options_of(key)}
+    for name in inspect.signature(factor_function(key).function).parameters:
+        if name in ("units", "components", "direction", "upslope_area", "cell_size_m"):
+            assert name not in offered
+        else:
+            assert offered["dem" if name == "theta" else name].help.strip()
+
+
+def test_k_of_one_soil(rusle):
+    code, out, _ = rusle("k", "--sand", 20, "--silt", 65, "--clay", 15, "--soc", 0.5)
+    assert code == 0
+    assert out.startswith("0.0550811 t ha h")  # a published vector of the EPIC equation: 0.055081
+
+
+def test_k_from_rasters_in_their_own_units(rusle):
+    sand, silt, clay = (write_raster(f"{name}.tif", np.full((4, 5), value, "f4")) for name, value in (("sand", 20), ("silt", 65), ("clay", 15)))
+    soc = write_raster("soc.tif", np.full((4, 5), 5, "f4"))
+    options = ("--sand", sand, "--silt", silt, "--clay", clay, "--soc", f"{{raster: {soc}, units: g/kg}}", "--out", "K.tif", "--json")
+    code, out, err = rusle("k", *options)
+    assert code == 0, err
+    answer = json.loads(out)
+    assert answer["valid_cells"] == 20
+    assert answer["mean"] == pytest.approx(0.055081, abs=5e-7)
+    assert read_raster("K.tif") == pytest.approx(0.055081, abs=5e-7)
+
+
+def test_ls_of_a_plane(rusle):
+    plane = np.repeat(np.arange(6, 0, -1, dtype="f4")[:, None] * 3, 5, axis=1)  # 10 % southwards
+    dem = write_raster("dem.tif", plane)
+    code, out, err = rusle("ls", "--dem", dem, "--out", "LS.tif", "--max-slope-length-m", 30)
+    assert (code, out) == (0, "LS.tif\n"), err
+    sine = 0.1 / np.hypot(1, 0.1)
+    beta = sine / 0.0896 / (3 * sine**0.8 + 0.56)
+    m = beta / (1 + beta)
+    first, capped = (30 / 22.13) ** m, (m + 1) * (30 / 22.13) ** m  # from the second row on the length is at its cap on both sides
+    ls = read_raster("LS.tif")
+    assert ls[0, 2] == pytest.approx(first * (16.8 * sine - 0.5), rel=1e-6)
+    assert ls[3, 2] == pytest.approx(capped * (16.8 * sine - 0.5), rel=1e-6)
+
+
+def test_r_of_a_station_is_a_number_with_its_half_months(rusle, tmp_path):
+    days = np.arange("2021-01-01", "2023-01-01", dtype="datetime64[D]")
+    rain = {np.datetime64("2021-07-20"): 50.0, np.datetime64("2022-07-10"): 50.0}
+    lines = ["day,PRCP"] + [f"{day},{rain.get(day, 0.0)}" for day in days]
+    (tmp_path / "rain.csv").write_text("\n".join(lines) + "\n")
+    code, out, err = rusle("r", "--rain", "{file: rain.csv, date_column: day, rain_column: PRCP}", "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert answer["value"] == pytest.approx(337.6270, abs=1e-4)  # one day of 50 mm in the warm season each year, by the published equation
+    assert answer["wr"][12:14] == [0.5, 0.5]
+
+
+def test_c_by_table(rusle, tmp_path):
+    classes = write_raster("landcover.tif", np.array([[1, 2], [2, 1]], "u1"))
+    (tmp_path / "c.csv").write_text("code,C\n1,0.23\n2,0.001\n")
+    code, _, err = rusle("c", "--landcover", classes, "--table", "c.csv", "--out", "C.tif")
+    assert code == 0, err
+    assert read_raster("C.tif").tolist() == np.array([[0.23, 0.001], [0.001, 0.23]], "f4").tolist()
+
+
+def test_p_by_slope_on_cropland(rusle):
+    dem = write_raster("dem.tif", np.repeat(np.arange(6, 0, -1, dtype="f4")[:, None] * 3, 5, axis=1))
+    classes = write_raster("landcover.tif", np.repeat(np.array([[11, 12, 3, 3, 3]], "u1"), 6, axis=0))
+    options = ("--dem", dem, "--landcover", classes, "--cropland", "11,12", "--method", "wischmeier_smith1978", "--out", "P.tif")
+    code, _, err = rusle("p", *options)
+    assert code == 0, err
+    assert read_raster("P.tif")[3].tolist() == np.array([0.6, 0.6, 1, 1, 1], "f4").tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("k", "--sand", 20, "--silt", 65), 2, "--clay: missing; williams1990 needs sand, silt, clay, soc or om"),
+        (("k", "--sand", "gone.tif", "--silt", 65, "--clay", 15, "--soc", 1), 66, "--sand: "),
+        (("k", "--sand", 120, "--silt", 65, "--clay", 15, "--soc", 1), 2, "--sand (constant): 120 % seen; sand content lies from 0 to 100 %"),
+        (("k", "--sand", 20, "--silt", 65, "--clay", 15, "--soc", 1, "--out", "k.tif"), 2, "--out: the result is one number"),
+        (("k", "--sand", 20, "--silt", 65, "--clay", 15, "--soc", 1, "--method", "willams1990"), 2, "did you mean 'williams1990'?"),
+        (("k", "--sand", 20, "--silt", 65, "--clay", 15, "--soc", 1, "--closure-tolerance-pct", "x"), 2, "'x' seen; expected a number"),
+        (("ls", "--out", "LS.tif"), 2, "--dem: missing; this method needs it"),
+        (("c", "--ndvi", 0.3, "--method", "vanderknijff1999", "--ndvi-soil", 0.1), 2, "--ndvi-soil: unknown key"),
+        (("c", "--ndvi", "{raster: [", "--method", "cai2000"), 2, "--ndvi: not YAML"),
+    ],
+)
+def test_what_is_wrong_is_told_by_option(rusle, arguments, code, message):
+    ended, out, err = rusle(*arguments)
+    assert (ended, out) == (code, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_a_raster_needs_a_place_and_what_is_not_used_is_refused(rusle):
+    dem = write_raster("dem.tif", np.repeat(np.arange(6, 0, -1, dtype="f4")[:, None] * 3, 5, axis=1))
+    assert "--out: missing" in rusle("ls", "--dem", dem)[2]
+    ended, _, err = rusle("p", "--dem", dem, "--landcover", dem, "--method", "wischmeier_smith1978", "--out", "P.tif")
+    assert ended == 2
+    assert "--landcover: this method does not use it" in err  # without --cropland it would change nothing
