@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -258,9 +258,7 @@ def _finish(sink: _Sink, compression: Compression, count: _Count) -> Path:
     """The staged raster as a COG beside it, verified; the staged one is removed to make room for the next."""
     encoded = sink.staged.with_name(f"cog-{sink.staged.name}")
     try:
-        # Overviews are built before anything is compressed: left to the COG driver they are deflated twice, on one processor.
-        with rasterio.open(sink.staged, "r+", driver="GTiff") as staged:
-            staged.build_overviews(_overview_factors(staged.shape), Resampling.mode if sink.is_classes else Resampling.average)
+        overviews = _build_overviews(sink)
         with rasterio.open(sink.staged, driver="GTiff") as staged:
             rasterio.shutil.copy(
                 staged,
@@ -275,23 +273,57 @@ def _finish(sink: _Sink, compression: Compression, count: _Count) -> Path:
                 NUM_THREADS=str(usable_threads()),
                 BIGTIFF="IF_SAFER",
             )
+        sink.staged.unlink()
+        complete = _reads_back(sink, encoded, count) and _overview_digests(encoded, len(overviews)) == overviews
     except (RasterioError, OSError) as error:
         raise _write_error(sink.output.path, error) from error
-    sink.staged.unlink()
-    _verify(sink, encoded, count)
+    if not complete:
+        raise _failing_disk(f"{sink.output.path} did not read back as it was written. The disk may be full or failing; nothing was kept.")
     return encoded
 
 
-def _overview_factors(shape: tuple[int, int]) -> list[int]:
-    """2, 4, 8 … until the coarsest fits into one block."""
+def _build_overviews(sink: _Sink) -> list[list[bytes]]:
+    """Overviews inside the staged file, and their digests.
+
+    Built before anything is compressed: left to the COG driver they are deflated twice. GDAL does not say when the disk was full while it
+    closed the file (measured), so every block must be inside the file before it counts.
+    """
     factors: list[int] = []
-    while max(shape) > _BLOCK * 2 ** len(factors):
+    while max(sink.grid.shape) > _BLOCK * 2 ** len(factors):  # until the coarsest fits into one block
         factors.append(2 ** (len(factors) + 1))
-    return factors
+    with rasterio.open(sink.staged, "r+", driver="GTiff") as staged:
+        staged.build_overviews(factors, Resampling.mode if sink.is_classes else Resampling.average)
+    _require_whole_overviews(sink.staged, factors)
+    return _overview_digests(sink.staged, len(factors))
 
 
-def _verify(sink: _Sink, encoded: Path, count: _Count) -> None:
-    """Decode every tile and compare; also what a reader needs to make sense of it."""
+def _require_whole_overviews(staged: Path, factors: Sequence[int]) -> None:
+    size = staged.stat().st_size
+    with rasterio.open(staged, driver="GTiff") as dataset:
+        if dataset.overviews(1) != list(factors):
+            raise OSError("its overviews are not whole")
+        for level, factor in enumerate(factors):
+            rows, columns = (-(-side // (factor * _BLOCK)) for side in dataset.shape)
+            for column, row in product(range(columns), range(rows)):
+                ends = [dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=1, ovr=level) for what in ("OFFSET", "SIZE")]
+                if None in ends or sum(map(int, ends)) > size:
+                    raise OSError("its overviews are not whole")
+
+
+def _overview_digests(path: Path, levels: int) -> list[list[bytes]]:
+    """Of every overview, of its squares in the order of rows."""
+    found = []
+    for level in range(levels):
+        with rasterio.open(path, driver="GTiff", overview_level=level) as coarse:
+            height, width = coarse.shape
+            corners = [(top, left) for top in range(0, height, _TILE) for left in range(0, width, _TILE)]
+            windows = [((top, min(top + _TILE, height)), (left, min(left + _TILE, width))) for top, left in corners]
+            found.append([_digest(coarse.read(1, window=window)) for window in windows])
+    return found
+
+
+def _reads_back(sink: _Sink, encoded: Path, count: _Count) -> bool:
+    """Whether every tile decodes to what was handed over, and what a reader needs to make sense of it is there."""
     handles = Handles()
 
     def same(place: tuple[int, int, int, int]) -> bool:
@@ -301,16 +333,10 @@ def _verify(sink: _Sink, encoded: Path, count: _Count) -> None:
         count.one_more()
         return found
 
-    try:
-        with rasterio.open(encoded, driver="GTiff") as dataset:
-            large = max(dataset.shape) > _BLOCK
-            complete = dataset.nodata is not None and dataset.units[0] == sink.output.variable.units and bool(dataset.overviews(1)) >= large
-        with ThreadPoolExecutor(usable_threads()) as pool:
-            complete &= all(pool.map(same, sink.tiles))
-    except (RasterioError, OSError) as error:
-        raise _write_error(sink.output.path, error) from error
-    if not complete:
-        raise _failing_disk(f"{sink.output.path} did not read back as it was written. The disk may be full or failing; nothing was kept.")
+    with rasterio.open(encoded, driver="GTiff") as dataset:
+        described = dataset.nodata is not None and dataset.units[0] == sink.output.variable.units
+    with ThreadPoolExecutor(usable_threads()) as pool:
+        return all(pool.map(same, sink.tiles)) and described
 
 
 def _in_place(sink: _Sink, encoded: Path) -> WrittenRaster:
