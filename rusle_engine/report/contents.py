@@ -151,10 +151,10 @@ def factor_rows(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "name": words.words(symbol),
                 "units": (style.units_zh, style.units) if style else ("", ""),
                 "how": words.words(_HOW.get(how, how)),
-                "options": options_text(factor.get("options") or {}),
+                "options": options_text({key: value for key, value in (factor.get("options") or {}).items() if value != factor.get("method")}),
                 "record": _record(factor.get("record") or {}),
                 "unchecked": factor.get("method_status") == "unchecked",
-                "range": [significant(_or(factor.get(key), constant), 4) for key in ("min", "mean", "max")],
+                "range": [significant(_or(factor.get(key), constant if key == "mean" else None), 4) for key in ("min", "mean", "max")],
                 "valid": fixed(100 * valid / cells, 2) if valid is not None else NONE,
                 "sources": [str(source) for source in factor.get("sources") or []],
             }
@@ -167,16 +167,20 @@ def input_row(entry: Mapping[str, Any]) -> dict[str, Any]:
     size = entry.get("bytes", sum(file["bytes"] for file in files) if files else None)
     digest = str(entry.get("sha256") or (files[0]["sha256"] if files else ""))
     path = str(entry.get("path", ""))
+    first, last = entry.get("first"), entry.get("last")
+    units = str(entry.get("units") or "")
     return {
         "role": _role(str(entry.get("role", ""))),
         "path": short_path(path),
         "full_path": path,
         "more": len(files) - 1 if files else 0,
         "crs": str(entry.get("crs") or ""),
-        "shape": " × ".join(f"{count:,}" for count in shape) if shape else "",
+        "shape": " × ".join(f"{count:,}" for count in shape) if shape else f"{entry['rows']:,}" if "rows" in entry else "",
         "resampling": str(entry.get("resampling") or ""),
-        "units": str(entry.get("units") or ""),
-        "assumed": bool(entry.get("units_assumed")) and bool(entry.get("units")),
+        "period": f"{first} – {last}" if first and last else "",
+        "missing_days": entry.get("missing_days"),
+        "units": "" if units == "1" else units,
+        "assumed": bool(entry.get("units_assumed")) and units not in ("", "1"),
         "valid": fixed(entry.get("valid_pct"), 2),
         "size": file_size(size),
         "sha256": digest,

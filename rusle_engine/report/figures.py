@@ -90,6 +90,7 @@ def _drawn(layer: maps.Layer, manifest: Mapping[str, Any], tongue: int, font: st
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
+    from matplotlib.patheffects import withStroke
 
     metres = maps.metres_per_unit(manifest, layer.extent)
     left, right, bottom, top = layer.extent
@@ -109,25 +110,42 @@ def _drawn(layer: maps.Layer, manifest: Mapping[str, Any], tongue: int, font: st
         for side in axes.spines.values():
             side.set_color("#c9cfcb")
         handles = [Patch(facecolor=str(e["colour"]), edgecolor="#8a938e", linewidth=0.4, label=_label(e, tongue)) for e in manifest["classes"]]
-        axes.legend(
+        legend = axes.legend(
             handles=handles,
-            title=words.words("intensity")[tongue] + "\nSL 190-2007",
+            title=f"{words.words('class')[tongue]}  SL 190-2007",
             loc="upper left",
-            bbox_to_anchor=(1.02, 1.0),
+            bbox_to_anchor=(1.01, 1.01),
             frameon=False,
             fontsize=9,
             title_fontsize=9,
             alignment="left",
+            labelspacing=0.6,
         )
-        head = manifest["headline"]
+        legend.get_title().set_fontweight("bold")
+        rate = fixed(manifest["headline"]["conservation_rate_pct"], 2)
+        below = axes.annotate(words.words("rate")[tongue], (1.04, 0.03), xycoords="axes fraction", fontsize=9, va="bottom")
+        axes.annotate(
+            f"{rate} %", (0, 0), (0, -3), xycoords=below, textcoords="offset points", fontsize=15, fontweight="bold", va="top", color="#1d6b4f"
+        )
         figure.text(0.5 / width_in, 1 - 0.35 / height, _title(manifest, tongue), fontsize=13, fontweight="bold", va="center")
-        rate = f"{words.words('rate')[tongue]}\n{fixed(head['conservation_rate_pct'], 2)} %"
-        axes.text(1.04, 0.0, rate, transform=axes.transAxes, fontsize=11, va="bottom", linespacing=1.4)
         label, share = maps.scale_bar(layer.extent, metres)
-        x, y = left + 0.03 * (right - left), bottom + 0.04 * (top - bottom)
+        x, y = left + 0.03 * (right - left), bottom + 0.035 * (top - bottom)
         length = share * (right - left)
-        axes.plot([x, x + length], [y, y], color="#222222", linewidth=2.5, solid_capstyle="butt")
-        axes.annotate(label, (x + length / 2, y), (0, 4), textcoords="offset points", ha="center", fontsize=8, color="#222222")
+        halo = [withStroke(linewidth=3, foreground="white")]
+        axes.plot(
+            [x, x + length], [y, y], color="#222222", linewidth=2.5, solid_capstyle="butt", path_effects=[withStroke(linewidth=5, foreground="white")]
+        )
+        axes.annotate(
+            label,
+            (x + length / 2, y),
+            (0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color="#222222",
+            path_effects=halo,
+            fontweight="bold",
+        )
         figure.text(0.5 / width_in, 0.18 / height, _source_line(manifest, tongue), fontsize=7, color="#6b746f", va="center")
     return figure
 
@@ -139,7 +157,8 @@ def _label(entry: Mapping[str, Any], tongue: int) -> str:
 def _title(manifest: Mapping[str, Any], tongue: int) -> str:
     project = manifest["project"]
     name = str(project.get("name_zh") or project["name"]) if tongue == 0 else str(project["name"])
-    return f"{name}  {project['year']}" if project.get("year") else name
+    parts = [name, str(project["year"]) if project.get("year") else "", words.words("intensity")[tongue]]
+    return "  ".join(part for part in parts if part)
 
 
 def _source_line(manifest: Mapping[str, Any], tongue: int) -> str:

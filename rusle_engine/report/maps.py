@@ -26,11 +26,12 @@ ORDER = ("intensity", "A", "R", "K", "LS", "L", "S", "C", "B", "P", "E", "T")
 
 @dataclass(frozen=True)
 class Style:
-    """How a quantity is drawn: a ColorBrewer sequence (safe for the colour-blind) from Bokeh, and whether its scale is logarithmic."""
+    """How a quantity is drawn: a ColorBrewer sequence (safe for the colour-blind) from Bokeh, and how many powers of ten below its largest
+    value the scale is logarithmic (0: an even scale)."""
 
     palette: str
     reverse: bool
-    logarithmic: bool
+    decades: float
     units: str
     units_zh: str
 
@@ -38,16 +39,16 @@ class Style:
 _SI_R, _SI_R_ZH = "MJ mm ha⁻¹ h⁻¹ yr⁻¹", "MJ·mm·hm⁻²·h⁻¹·a⁻¹"
 _SI_K, _SI_K_ZH = "t ha h ha⁻¹ MJ⁻¹ mm⁻¹", "t·hm²·h·hm⁻²·MJ⁻¹·mm⁻¹"
 STYLES = {
-    "A": Style("YlOrRd9", True, True, "t ha⁻¹ yr⁻¹", "t·hm⁻²·a⁻¹"),
-    "R": Style("YlGnBu9", True, False, _SI_R, _SI_R_ZH),
-    "K": Style("YlOrBr9", True, False, _SI_K, _SI_K_ZH),
-    "LS": Style("BuPu9", True, True, "", ""),
-    "L": Style("BuPu9", True, True, "", ""),
-    "S": Style("BuPu9", True, True, "", ""),
-    "C": Style("YlGn9", False, False, "", ""),
-    "B": Style("YlGn9", False, False, "", ""),
+    "A": Style("YlOrRd9", True, 4, "t ha⁻¹ yr⁻¹", "t·hm⁻²·a⁻¹"),
+    "R": Style("YlGnBu9", True, 0, _SI_R, _SI_R_ZH),
+    "K": Style("YlOrBr9", True, 0, _SI_K, _SI_K_ZH),
+    "LS": Style("BuPu9", True, 4, "", ""),
+    "L": Style("BuPu9", True, 4, "", ""),
+    "S": Style("BuPu9", True, 4, "", ""),
+    "C": Style("YlGn9", False, 1.5, "", ""),
+    "B": Style("YlGn9", False, 1.5, "", ""),
 }
-_OTHER = Style("PuBu9", True, False, "", "")
+_OTHER = Style("PuBu9", True, 0, "", "")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def quantity_layer(key: str, path: Path, max_cells: int) -> Layer:
 
 def quantised(key: str, values: np.ndarray[Any, Any], extent: Extent, thinned: int = 1) -> Layer:
     """A quantity as codes 1…4095 over its own range: evenly spaced, or evenly spaced in log(1 + (value − low)/shift) with
-    shift = (high − low)/10⁴, which takes zeros as they come."""
+    shift = (high − low)/10^decades, which takes zeros as they come."""
     style = STYLES.get(key, _OTHER)
     valid = np.isfinite(values)
     low, high = (float(values[valid].min()), float(values[valid].max())) if valid.any() else (math.nan, math.nan)
@@ -109,8 +110,8 @@ def quantised(key: str, values: np.ndarray[Any, Any], extent: Extent, thinned: i
     filled = np.where(valid, values, low if valid.any() else 0.0)
     if not spread > 0:
         codes, offset, step, shift = np.ones(values.shape), low, 0.0, 0.0
-    elif style.logarithmic:
-        shift = spread / 1e4
+    elif style.decades:
+        shift = spread / 10**style.decades
         step = math.log1p(spread / shift) / (LEVELS - 1)
         codes, offset = np.rint(np.log1p((filled - low) / shift) / step) + 1, low
     else:
@@ -155,10 +156,13 @@ def _ticks(low: float, high: float, shift: float) -> tuple[tuple[str, float], ..
     if not shift:
         return tuple((significant(tick), (tick - low) / (high - low)) for tick in nice_ticks(low, high))
     whole = math.log1p((high - low) / shift)
-    decades = [10.0**power for power in range(math.floor(math.log10(high)) - 3, math.floor(math.log10(high)) + 1)]
-    inside = [tick for tick in decades if low < tick <= high]
-    placed = [(significant(tick), math.log1p((tick - low) / shift) / whole) for tick in inside]
-    return ((significant(low), 0.0), *((label, at) for label, at in placed if at > 0.12))
+    top = math.floor(math.log10(high))
+    ticks = [(significant(low), 0.0)]
+    for tick in (m * 10.0**power for power in range(top - 4, top + 1) for m in (1, 2, 5)):
+        at = math.log1p((tick - low) / shift) / whole if low < tick <= high else 0.0
+        if at - ticks[-1][1] > 0.15:
+            ticks.append((significant(tick), at))
+    return tuple(ticks)
 
 
 def metres_per_unit(manifest: Mapping[str, Any], extent: Extent) -> tuple[float, float]:

@@ -104,7 +104,8 @@
     if (place === null || codes === null) return;
     const decimals = data.geographic ? 5 : 0;
     const format = new Intl.NumberFormat("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
-    one(".here .place").textContent = data.geographic ? format.format(place.x) + "° E, " + format.format(place.y) + "° N" : "x " + format.format(place.x) + " m, y " + format.format(place.y) + " m";
+    const x = format.format(data.geographic ? Math.abs(place.x) : place.x), y = format.format(data.geographic ? Math.abs(place.y) : place.y);
+    one(".here .place").textContent = data.geographic ? x + "° " + (place.x < 0 ? "W" : "E") + ", " + y + "° " + (place.y < 0 ? "S" : "N") : "x " + x + " m, y " + y + " m";
     for (const layer of data.layers) one('[data-here="' + layer.key + '"] td').textContent = read(layer) ?? "–";
     const tip = one(".tip"), layer = layers.get(active), value = read(layer);
     const units = layer.units[tongue()];

@@ -75,6 +75,7 @@ def render(folder: Path, manifest: Mapping[str, Any]) -> str:
         title=contents.title_of(manifest),
         headline=contents.headline(manifest),
         target=contents.target(manifest),
+        tolerance=contents.tolerance_of(manifest),
         class_totals=contents.class_totals(manifest),
         classes=contents.class_rows(manifest),
         layers=[_layer_for_page(layer, manifest, metres) for layer in layers],
@@ -83,7 +84,11 @@ def render(folder: Path, manifest: Mapping[str, Any]) -> str:
         zones=contents.zone_rows(zones),
         zones_total=len(zones),
         factors=contents.factor_rows(manifest),
-        topography=[(words.words(key), contents.quantity(key, value)) for key, value in (manifest.get("topography") or {}).items()],
+        topography=[
+            (words.words(key), contents.quantity(key, value))
+            for key, value in (manifest.get("topography") or {}).items()
+            if value is not None and key != "valid_cells"
+        ],
         inputs=[contents.input_row(entry) for entry in manifest.get("inputs", [])],
         outputs=[contents.output_row(entry) for entry in manifest.get("outputs", [])],
         warnings=[(str(entry["zh"]), str(entry["en"])) for entry in manifest["warnings"]],
@@ -122,7 +127,7 @@ def _layer_for_page(layer: maps.Layer, manifest: Mapping[str, Any], metres: tupl
         "key": layer.key,
         "name": words.words(layer.key),
         "units": (style.units_zh, style.units) if style else ("", ""),
-        "logarithmic": bool(style and style.logarithmic and layer.shift),
+        "logarithmic": bool(style and style.decades and layer.shift),
         "is_classes": layer.is_classes,
         "gradient": ", ".join(layer.colours[:: max(1, len(layer.colours) // 24)]),
         "ticks": [(label, f"{100 * at:.2f}") for label, at in layer.ticks],

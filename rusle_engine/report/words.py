@@ -57,9 +57,11 @@ WORDS: dict[str, tuple[str, str]] = {
     # classes
     "classes": ("各级侵蚀面积", "Area by erosion intensity"),
     "classes_note": (
-        "按 SL 190-2007《土壤侵蚀分类分级标准》水力侵蚀强度分级；下限值计入本级，T 为容许土壤流失量。",
-        "Classes of water erosion by SL 190-2007; a value on a limit belongs to the higher class. T is the tolerable soil loss.",
+        "按 SL 190-2007《土壤侵蚀分类分级标准》水力侵蚀强度分级；下限值计入本级。",
+        "Classes of water erosion by SL 190-2007; a value on a limit belongs to the higher class.",
     ),
+    "tolerance": ("容许土壤流失量", "Tolerable soil loss"),
+    "tolerance_varies": ("容许土壤流失量 T 随地区而变。", "T, the tolerable soil loss, varies from place to place."),
     "class": ("强度", "Intensity"),
     "class_range": ("侵蚀模数", "Soil loss"),
     "share_assessed": ("占已评估 %", "% of assessed"),
@@ -74,8 +76,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "here": ("光标处数值", "Values under the cursor"),
     "here_hint": ("将光标移到地图上，或轻触地图。", "Point at the map, or tap it."),
     "nodata": ("无数据", "no data"),
-    "east": ("东", "E"),
-    "north": ("北", "N"),
     "thinned": (
         "为便于携带，本页地图已抽稀：每个像元代表 {n} × {n} 个栅格单元（数量取均值，等级取众数）。完整栅格见 rasters 文件夹。",
         "To keep this page small its maps are thinned: one cell stands for {n} × {n} cells of the raster (mean of quantities, commonest class). "
@@ -232,6 +232,8 @@ ROLES: dict[str, tuple[str, str]] = {
     "landcover": ("土地利用", "land cover"),
     "ndvi": ("植被指数", "NDVI"),
     "table": ("参数表", "table"),
+    "override": ("按地类替代", "override by land cover"),
+    "classes": ("类别", "classes"),
     "zones": ("分区", "zones"),
     "tolerance": ("容许土壤流失量", "tolerable soil loss"),
 }
