@@ -58,7 +58,7 @@ def write_workbook(
     titles: Mapping[str, str] | None = None,
     number_formats: Mapping[str, str] | None = None,
 ) -> Path:
-    """One sheet for every table: bold names that stay in sight, columns as wide as their content, numbers in full precision.
+    """One sheet for every table: bold names that stay in sight, columns as wide as their content, numbers to 16 digits.
 
     Parameters
     ----------

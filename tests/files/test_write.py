@@ -107,7 +107,7 @@ def test_class_overviews_are_the_most_frequent_class(tmp_path):
         assert (source.read(1, out_shape=(400, 400), resampling=rasterio.enums.Resampling.nearest) == 1).all()
 
 
-@given(tile=st.tuples(st.integers(1, 70), st.integers(1, 70)), seed=st.integers(0, 5))
+@given(tile=st.tuples(st.integers(6, 70), st.integers(6, 70)), seed=st.integers(0, 5))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_same_array_is_the_same_file_on_any_tiling(tmp_path, tile, seed):
     values = loss((61, 67), seed)
