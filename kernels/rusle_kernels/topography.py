@@ -80,9 +80,7 @@ def ls_desmet_govers1996(gradient, area_in, raised, dx, dy, area, lines, rill_ra
         l_row, s_row, m_row = parts[0, kept], parts[1, kept], parts[2, kept]
         width, height, own, level_width = dx[i], dy[i], area[i], math.sqrt(dx[i] * dy[i])
         for j in range(ls.shape[1]):
-            tangent, sine, m, length, end = _factors(
-                slope[j].real, slope[j].imag, inflow[j], own, width, height, level_width, rill_ratio, longest
-            )
+            tangent, sine, m, length, end = _factors(slope[j].real, slope[j].imag, inflow[j], own, width, height, level_width, rill_ratio, longest)
             s = factor_1 * sine + constant_1
             s = factor_2 * sine + constant_2 if tangent >= from_2 else s
             s = factor_3 * sine + constant_3 if tangent >= from_3 else s

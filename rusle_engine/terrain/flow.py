@@ -19,8 +19,10 @@ FlowScheme = Literal["d8"]
 _CODES = "1 E, 2 SE, 4 S, 8 SW, 16 W, 32 NW, 64 N, 128 NE; 0 leaves the grid or drains into nodata; 255 nodata"
 _VALID = np.zeros(256, bool)
 _VALID[[*ESRI_CODES, NODATA_CODE]] = True
-_ACCUMULATION_BYTES = 34.0
-"""Bytes for each cell: directions twice, inflow counts, integer sums, the result, and their padding; half as much again with weights."""
+_ACCUMULATION_BYTES = 28.0
+"""Bytes for each cell: directions twice, inflow counts, integer sums, the result and its copy into chunks."""
+_WEIGHTED_BYTES = 52.0
+"""As above, with the weights, what remains of them where there is a direction, and their fixed point."""
 
 
 def steepness_weights(dx: Array, dy: Array) -> Array:
@@ -255,7 +257,7 @@ def flow_accumulation(d8: Raster, *, weights: Raster | None = None) -> xr.DataAr
     labelled = weights if isinstance(weights, xr.DataArray) else xr.DataArray(weights, dims=("y", "x")[2 - np.ndim(weights) :])
     _, labelled = same_grid({"d8": codes, "weights": labelled})
     amounts = labelled.astype(np.float64).broadcast_like(codes)
-    (summed,) = whole(_accumulated_weights, codes, amounts, dtypes=[np.float64], bytes_per_cell=1.5 * _ACCUMULATION_BYTES, step="flow_accumulation")
+    (summed,) = whole(_accumulated_weights, codes, amounts, dtypes=[np.float64], bytes_per_cell=_WEIGHTED_BYTES, step="flow_accumulation")
     described = ACCUMULATION.describe(summed, scheme="d8")
     return described.assign_attrs(units=str(labelled.attrs.get("units", "1")))
 

@@ -15,7 +15,7 @@ from rusle_kernels.neighbours import NODATA_CODE
 
 BASIN = Variable("basin", "1", "drainage basin", "流域编号", (1, 2**31 - 1), "1")
 
-_BYTES_PER_CELL = 22.0
+_BYTES_PER_CELL = 24.0
 """Bytes for each cell: directions twice, inflow counts and streams, integer sums, labels and their copy."""
 
 
