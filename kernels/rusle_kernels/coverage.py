@@ -91,20 +91,3 @@ def sweep(order, rows, columns, drops, left_areas, first_row, row_areas, pieces)
             next_column = column + 1
         row_areas[row - first_row] += area
     return count
-
-
-@kernel
-def label_runs(zones, row_starts, run_zones, lefts, rights):
-    """Runs of equal zone index (not negative) along each row of ``zones``; ``row_starts`` receives where each row's runs begin."""
-    n = 0
-    for i in range(zones.shape[0]):
-        row_starts[i] = n
-        left = 0
-        for j in range(1, zones.shape[1] + 1):
-            if j == zones.shape[1] or zones[i, j] != zones[i, left]:
-                if zones[i, left] >= 0:
-                    run_zones[n], lefts[n], rights[n] = zones[i, left], left, j
-                    n += 1
-                left = j
-    row_starts[zones.shape[0]] = n
-    return n

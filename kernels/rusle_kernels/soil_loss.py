@@ -27,7 +27,7 @@ LARGEST_GROUP = 1 << 20
 LARGEST_LOSS = float(1 << 18)
 CLASSES = 8  # places by code & 7: 1 to 6 the classes, 7 unassessed (255), 0 unused
 
-_BLOCK = 128
+_BLOCK = 240
 _CUT_MASK = (1 << CUT_BITS) - 1
 _HALF_BITS = 21  # A of less than 2^18 t/ha is 42 bits in units of 2^-24
 _HALF_MASK = (1 << _HALF_BITS) - 1
@@ -94,47 +94,56 @@ def intensity_by_raster(a, tolerance, limits, out):
 
 
 @kernel
-def count_classes(codes, area):
-    """Add up to 255 cells: eight counters of one byte share one integer, so that a vector unit counts all classes at once."""
+def packed_counts(codes):
+    """How often each place occurs among up to 255 cells: eight counters of a byte in one integer, which a vector unit adds up at once."""
     counters = np.int64(0)
     for j in range(codes.size):
         counters += np.int64(1) << np.int64((codes[j] & np.uint8(7)) << np.uint8(3))
-    for place in range(CLASSES):
-        area[place] += ((counters >> (8 * place)) & 255) << FULL_BITS
+    return counters
 
 
 @kernel
-def tally_run(a, codes, area, loss):
-    """Add the cells of one run, all wholly in one zone, to ``area`` (by class) and to ``loss[0]``."""
-    for left in range(0, codes.size, _BLOCK):
-        count_classes(codes[left : left + _BLOCK], area)
+def total_loss(a, codes):
+    """The sum of A over the cells with a class [2^-24 t/ha]."""
     unit = np.float64(1 << LOSS_BITS)
-    lost = np.int64(0)
+    total = np.int64(0)
     for j in range(codes.size):
-        lost += np.int64(np.rint(np.float64(a[j]) * unit)) if codes[j] != np.uint8(255) else np.int64(0)
-    loss[0] += lost
+        amount = np.float64(a[j]) * unit if codes[j] != np.uint8(255) else 0.0
+        total += np.int64(np.rint(amount))
+    return total
 
 
 @kernel
-def tally_cut(a, code, weight, area, loss):
-    """Add one cell of which ``weight`` / FULL lies in the zone."""
-    area[code & np.uint8(7)] += weight
-    if code != np.uint8(255):
-        amount = np.int64(np.rint(np.float64(a) * np.float64(1 << LOSS_BITS)))
-        lower = weight * (amount & _HALF_MASK)  # 41 + 21 bits, and so is the upper half, worth 2^21 of the lower
-        upper = weight * (amount >> _HALF_BITS)
-        loss[1] += (lower >> CUT_BITS) + (upper >> (CUT_BITS - _HALF_BITS))
-        loss[2] += (lower & _CUT_MASK) + ((upper & _REST_MASK) << _HALF_BITS)
+def tally_runs(a, codes, first, last, zones, lefts, rights, group, areas, losses):
+    """Add the runs ``first`` to before ``last``, whose cells lie wholly in their zones."""
+    for n in range(first, last):
+        zone, left, right = zones[n], lefts[n], rights[n]
+        for start in range(left, right, _BLOCK):
+            counters = packed_counts(codes[start : min(start + _BLOCK, right)])
+            for place in range(CLASSES):
+                areas[zone, group, place] += ((counters >> (8 * place)) & 255) << FULL_BITS
+        losses[zone, group, 0] += total_loss(a[left:right], codes[left:right])
+
+
+@kernel
+def tally_cuts(a, codes, first, last, zones, columns, weights, group, areas, losses):
+    """Add the cells ``first`` to before ``last``, of each of which ``weights`` / FULL lies in its zone."""
+    for n in range(first, last):
+        j, zone, weight = columns[n], zones[n], weights[n]
+        code = codes[j]
+        areas[zone, group, code & np.uint8(7)] += weight
+        if code != np.uint8(255):
+            amount = np.int64(np.rint(np.float64(a[j]) * np.float64(1 << LOSS_BITS)))
+            lower = weight * (amount & _HALF_MASK)  # 41 + 21 bits, and so is the upper half, worth 2^21 of the lower
+            upper = weight * (amount >> _HALF_BITS)
+            losses[zone, group, 1] += (lower >> CUT_BITS) + (upper >> (CUT_BITS - _HALF_BITS))
+            losses[zone, group, 2] += (lower & _CUT_MASK) + ((upper & _REST_MASK) << _HALF_BITS)
 
 
 @kernel
 def tally_row(i, a, codes, run_starts, run_zones, lefts, rights, cut_starts, cut_zones, columns, weights, group, areas, losses):
-    for n in range(run_starts[i], run_starts[i + 1]):
-        left, right, zone = lefts[n], rights[n], run_zones[n]
-        tally_run(a[left:right], codes[left:right], areas[zone, group], losses[zone, group])
-    for n in range(cut_starts[i], cut_starts[i + 1]):
-        j, zone = columns[n], cut_zones[n]
-        tally_cut(a[j], codes[j], weights[n], areas[zone, group], losses[zone, group])
+    tally_runs(a, codes, run_starts[i], run_starts[i + 1], run_zones, lefts, rights, group, areas, losses)
+    tally_cuts(a, codes, cut_starts[i], cut_starts[i + 1], cut_zones, columns, weights, group, areas, losses)
 
 
 @kernel

@@ -21,7 +21,6 @@ Tile = np.ndarray[Any, Any]
 
 AREA_BITS = 20
 """Cell areas are counted in units of 2^-20 m², zones' areas in units of 2^-61 m² (2^-41 of a cell times that)."""
-_LARGEST_TABLE = 1 << 22
 _NONE = np.empty(0, np.int64)
 
 
@@ -84,43 +83,37 @@ class LabelRuns:
     def __init__(self, values: Ints, nodata: float | None):
         self._values = values
         self._nodata = nodata
-        self._table = None
-        if values[-1] - values[0] < _LARGEST_TABLE:
-            self._table = np.full(values[-1] - values[0] + 2, -1, np.int32)
-            self._table[values - values[0]] = np.arange(values.size)
 
     def of_tile(self, labels: Tile) -> tuple[Runs, Runs]:
-        numbers = self._numbers(labels)
-        height = numbers.shape[0]
-        most = height + int(np.count_nonzero(numbers[:, 1:] != numbers[:, :-1]))
-        starts, zone, left, right = (np.empty(size, np.int64) for size in (height + 1, most, most, most))
-        n = coverage.label_runs(numbers, starts, zone, left, right)
-        nothing = Runs(np.zeros(height + 1, np.int64), _NONE, _NONE, _NONE, _NONE)
-        return Runs(starts, zone[:n], left[:n], right[:n], _NONE), nothing
-
-    def _numbers(self, labels: Tile) -> np.ndarray[Any, np.dtype[np.int32]]:
-        """Which zone every cell belongs to; -1 for none."""
-        classes, known = label_classes(labels, self._nodata)
-        if self._table is None:
-            return np.where(known, np.searchsorted(self._values, classes), -1).astype(np.int32)
-        return self._table[np.where(known, classes - self._values[0], -1)]
+        """The runs of a tile, all whole, and no cut cells."""
+        row, left, right, classes = label_runs(labels, self._nodata)
+        zone = np.searchsorted(self._values, classes)
+        starts = np.searchsorted(row, np.arange(labels.shape[0] + 1))
+        return Runs(starts, zone, left, right, _NONE), Runs(np.zeros(labels.shape[0] + 1, np.int64), _NONE, _NONE, _NONE, _NONE)
 
 
-def label_classes(labels: Tile, nodata: float | None) -> tuple[Ints, np.ndarray[Any, np.dtype[np.bool_]]]:
-    """Classes as integers, and where there is one: neither NaN nor the raster's nodata.
+def label_runs(labels: Tile, nodata: float | None) -> tuple[Ints, Ints, Ints, Ints]:
+    """Row, left, right (exclusive) and class of the runs of equal class along the rows; cells of no class are left out.
 
     Raises
     ------
     InputError
         When a class is not a whole number.
     """
-    known = np.ones(labels.shape, bool) if nodata is None or np.isnan(nodata) else labels != nodata
-    if labels.dtype.kind == "f":
-        known &= ~np.isnan(labels)
-        labels = np.where(known, labels, 0)
-        if (labels != np.rint(labels)).any():
-            raise InputError("the class raster of zones holds numbers that are not whole; expected class codes")
-    return labels.astype(np.int64), known
+    width = labels.shape[1]
+    begins = np.ones(labels.shape, bool)
+    np.not_equal(labels[:, 1:], labels[:, :-1], out=begins[:, 1:])
+    first = np.flatnonzero(begins)
+    row, left = np.divmod(first, width)
+    right = left + np.diff(first, append=labels.size)
+    value = labels.reshape(-1)[first]
+    known = np.ones(value.shape, bool) if nodata is None or np.isnan(nodata) else value != nodata
+    if value.dtype.kind == "f":
+        known &= ~np.isnan(value)
+    classes = value[known].astype(np.int64)
+    if (classes != value[known]).any():
+        raise InputError("the class raster of zones holds numbers that are not whole; expected class codes")
+    return row[known], left[known], right[known], classes
 
 
 def areas_of_rows(grid: Grid) -> Ints:

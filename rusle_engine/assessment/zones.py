@@ -12,7 +12,7 @@ import shapely
 import xarray as xr
 from dask.base import compute
 
-from rusle_engine.assessment.coverage import Ints, LabelRuns, PolygonRuns, label_classes, polygon_area
+from rusle_engine.assessment.coverage import Ints, LabelRuns, PolygonRuns, label_runs, polygon_area
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.lift import tiled
@@ -184,8 +184,7 @@ def _label_cover(zones: xr.DataArray | np.ndarray[Any, Any], grid: Grid, zone_na
     nodata = labels.rio.nodata
 
     def distinct(tile: np.ndarray[Any, Any], *_: int) -> tuple[Ints]:
-        classes, known = label_classes(tile, nodata)
-        return (pd.unique(classes[known]),)
+        return (np.unique(label_runs(tile, nodata)[3]),)
 
     values: Ints = np.unique(np.concatenate(compute(*tiled(distinct, labels, dtypes=())[1])))
     if values.size == 0:

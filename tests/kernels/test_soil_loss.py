@@ -23,14 +23,16 @@ def cells(count, seed):
     return a, codes
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 127, 128, 129, 255, 256, 1000])
-def test_a_run(count):
+@pytest.mark.parametrize("count", [1, 2, 127, 239, 240, 241, 255, 256, 1000])
+def test_runs(count):
     a, codes = cells(count, count)
-    area, loss = np.zeros(8, np.int64), np.zeros(3, np.int64)
-    kernels.tally_run(a, codes, area, loss)
+    areas, losses = np.zeros((2, 1, 8), np.int64), np.zeros((2, 1, 3), np.int64)
+    zones, lefts, rights = np.array([[0, 1, 0], [0, 0, count // 2], [count // 2, count, count]])
+    kernels.tally_runs(a, codes, 0, 3, zones, lefts, rights, 0, areas, losses)
     expected_area, expected_loss = python_sums(a, codes, [kernels.FULL] * count)
-    assert area.tolist() == expected_area
-    assert int(loss[0]) * kernels.FULL == expected_loss
+    for zone in range(2):  # one zone in two runs, another over both of them
+        assert areas[zone, 0].tolist() == expected_area
+        assert int(losses[zone, 0, 0]) * kernels.FULL == expected_loss
 
 
 @pytest.mark.parametrize("largest", [False, True])
@@ -39,12 +41,12 @@ def test_cut_cells(largest):
     weights = np.random.default_rng(9).integers(1, kernels.FULL, 500)
     if largest:
         a[codes != 255], weights[:] = kernels.LARGEST_LOSS, kernels.FULL - 1
-    area, loss = np.zeros(8, np.int64), np.zeros(3, np.int64)
-    for value, code, weight in zip(a, codes, weights):
-        kernels.tally_cut(value, code, weight, area, loss)
+    areas, losses = np.zeros((1, 1, 8), np.int64), np.zeros((1, 1, 3), np.int64)
+    columns = np.random.default_rng(1).permutation(500)
+    kernels.tally_cuts(a, codes, 0, 500, np.zeros(500, np.int64), columns, weights[columns], 0, areas, losses)
     expected_area, expected_loss = python_sums(a, codes, weights)
-    assert area.tolist() == expected_area
-    assert (int(loss[1]) << kernels.CUT_BITS) + int(loss[2]) == expected_loss
+    assert areas[0, 0].tolist() == expected_area
+    assert (int(losses[0, 0, 1]) << kernels.CUT_BITS) + int(losses[0, 0, 2]) == expected_loss
 
 
 def test_a_group_of_the_largest_size_cannot_overflow():
