@@ -1,18 +1,13 @@
 """Real grids that do not match one another: alignment, a class without a row, eight zones; figures worked out with plain NumPy."""
 
 import csv
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 
 import rusle_engine as rusle
-
-_spec = importlib.util.spec_from_file_location("independent", Path(__file__).with_name("independent.py"))
-independent = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(independent)
+from tests.acceptance import independent
 
 
 def read(path):

@@ -1,7 +1,6 @@
 """A real Chinese catchment through the whole chain, against the same chain worked out slowly in ``independent.py``."""
 
 import csv
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,10 +9,7 @@ import pytest
 import rasterio
 
 import rusle_engine as rusle
-
-_spec = importlib.util.spec_from_file_location("independent", Path(__file__).with_name("independent.py"))
-independent = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(independent)
+from tests.acceptance import independent
 
 CELL_M = 30.0
 
