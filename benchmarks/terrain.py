@@ -1,6 +1,6 @@
 """Million cells a second of every terrain kernel, on one thread, over a fractal DEM of N × N cells made here from a seed.
 
-    python -m benchmarks.terrain 4000
+    python benchmarks/terrain.py 4000
 
 ``--dtype float64`` for double precision. CPU seconds, the best of three, so that a busy machine shows less.
 """
