@@ -13,8 +13,9 @@ from rusle_kernels._jit import cache_folder, cache_root
 _OTHER_METHODS = (
     "R.method=zhang2003",
     "LS.steepness=liu1994",
-    "C={method: vanderknijff1999, ndvi: {raster: ndvi.tif}}",
-    "P={method: wischmeier_smith1978}",
+    "C={method: vanderknijff1999, ndvi: {raster: ndvi.tif}, override: c_override.csv}",
+    "P={method: wischmeier_smith1978, cropland: [11]}",
+    "output.report=false",
 )
 
 
