@@ -46,7 +46,7 @@ def polygon_zones(grid: Grid) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"zone_id": [str(n) for n in range(len(polygons))]}, geometry=polygons, crs=grid.crs)
 
 
-def strips(size: int, count: int = 32) -> list[slice]:
+def strips(size: int, count: int = 8) -> list[slice]:
     """Row strips of the raster; each is one task."""
     edges = np.linspace(0, size, count + 1).astype(int)
     return [slice(a, b) for a, b in pairwise(edges)]
