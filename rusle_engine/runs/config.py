@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationE
 
 from rusle_engine.core.errors import ConfigError, Problem
 from rusle_engine.core.memory import parse_bytes
-from rusle_engine.core.variables import TOLERANCE
+from rusle_engine.core.variables import ELEVATION, TOLERANCE
 from rusle_engine.runs.method_blocks import factor, quantity
 from rusle_engine.runs.overrides import with_overrides
 from rusle_engine.runs.problems import problems_of
@@ -31,6 +31,7 @@ from rusle_engine.runs.sources import (
     Quantity,
     QuantityRaster,
     Rasters,
+    convertible_to,
     refused,
 )
 from rusle_engine.runs.yaml_reading import read_yaml
@@ -64,7 +65,7 @@ class Dem(Block):
 
     raster: Rasters
     """A file, a list of tiles, or a glob; tiles are taken as one mosaic."""
-    units: str | None = None
+    units: Annotated[str, convertible_to(ELEVATION)] | None = None
     """Unit of the heights; null: what the file declares, else m."""
     crs: str | None = None
     """CRS of a file that states none, such as EPSG:4490."""

@@ -1,6 +1,5 @@
 """``--set key=value``: single values of a configuration, changed before anything is checked."""
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,13 +9,20 @@ from rusle_engine.runs.yaml_reading import parse_yaml
 
 def with_overrides(values: Mapping[str, Any], overrides: Iterable[str]) -> tuple[dict[str, Any], list[Problem]]:
     """``values`` with every ``key=value`` applied in order, and the ones that cannot be."""
-    changed = copy.deepcopy(dict(values))
+    changed: dict[str, Any] = _copied(values)
     problems = []
     for override in overrides:
         problem = _apply(changed, override)
         if problem:
             problems.append(problem)
     return changed, problems
+
+
+def _copied(value: Any) -> Any:
+    """A copy in which nothing is shared: what a YAML alias repeats can be changed in one place alone."""
+    if isinstance(value, Mapping):
+        return {key: _copied(member) for key, member in value.items()}
+    return [_copied(member) for member in value] if isinstance(value, list) else value
 
 
 def _apply(values: dict[str, Any], override: str) -> Problem | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,7 +26,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rusle_engine.core.errors import InputError, OutputError
-from rusle_engine.core.variables import Variable, conversion_factor
+from rusle_engine.core.variables import RAINFALL, Variable, conversion_factor
 from rusle_engine.files.paths import existing_file, input_files, local_path
 
 TAG_MARK = "="
@@ -163,6 +164,17 @@ class Table(Block):
     """Text encoding of the file, such as gbk; null: UTF-8, else GB18030."""
 
 
+def convertible_to(variable: Variable) -> AfterValidator:
+    """A unit that converts to this variable's."""
+
+    def known(units: str) -> str:
+        if conversion_factor(units, variable.units) is None:
+            raise refused(f"{units!r} is not a unit of {variable.long_name}; expected {variable.units!r} or one that converts")
+        return units
+
+    return AfterValidator(known)
+
+
 class _FileBlock(Block):
     """A block about a file; the bare path is short for ``{file: path}``."""
 
@@ -198,7 +210,7 @@ class RainRecord(_FileBlock):
     """Column of the dates."""
     rain_column: str = "rain"
     """Column of the rain of each day."""
-    units: str = "mm"
+    units: Annotated[str, convertible_to(RAINFALL)] = "mm"
     """Unit of the rain: mm, or 0.1 mm."""
     encoding: str | None = None
     """Text encoding of the file, such as gbk; null: UTF-8, else GB18030."""

@@ -143,6 +143,8 @@ def test_every_problem_is_told_at_once(folder):
         ("dem.raster=/vsicurl/x.tif", "dem.raster", "not a plain local file"),
         ("dem.raster=[]", "dem.raster", "empty list"),
         ("dem.raster=tiles", "dem.raster", "is a folder"),
+        ("dem.units=ft", "dem.units", "'ft' is not a unit of elevation; expected 'm'"),
+        ("R.rain.units=inch", "R.rain.units", "'inch' is not a unit of rainfall per time step; expected 'mm'"),
         ("landcover.resampling=bilinear", "landcover.resampling", "allowed: 'mode', 'nearest'"),
         ("schema_version=2", "schema_version", "2 seen; allowed: 1"),
         ("project=null", "project", "expected a block of keys"),
@@ -202,3 +204,11 @@ def test_an_override_does_not_reach_the_file(folder):
     before = (folder / "run.yml").read_text(encoding="utf-8")
     assert load_config(folder / "run.yml", ["target.conservation_rate_pct=63.56"]).target.conservation_rate_pct == 63.56
     assert (folder / "run.yml").read_text(encoding="utf-8") == before
+
+
+def test_an_override_changes_one_place_of_what_an_alias_repeats(folder):
+    text = (folder / "run.yml").read_text(encoding="utf-8").replace("landcover: {raster: landcover.tif}", "landcover: &map {raster: landcover.tif}")
+    (folder / "run.yml").write_text(text.replace("soil: {raster: soil.tif}", "soil: *map"), encoding="utf-8")
+    config = load_config(folder / "run.yml", ["landcover.raster=soil.tif"])
+    assert config.landcover.raster == (folder / "soil.tif",)
+    assert config.K.inputs["soil"].raster == (folder / "landcover.tif",)

@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +109,16 @@ def test_the_starter_lacks_nothing_but_the_files_it_names(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load_config(path)
     assert {problem.exit_code for problem in caught.value.problems} == {66}
+
+
+def test_the_example_of_the_guide_can_be_read(tmp_path):
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "configure.md").read_text(encoding="utf-8")
+    example = re.search(r"```yaml\n(.*?)```", guide, flags=re.DOTALL)[1]
+    for name in re.findall(r"[\w/]+\.(?:tif|csv|shp)", example):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "rusle.yml").write_text(example, encoding="utf-8")
+    assert load_config(tmp_path / "rusle.yml").target.conservation_rate_pct == 63.56
 
 
 @pytest.mark.parametrize("key", FUNCTIONS)
