@@ -274,6 +274,24 @@ def test_lazy_equals_eager_on_any_tiling(rows, columns, tile):
             assert lazy[name].values.tobytes() == eager[name].values.tobytes()
 
 
+@given(rows=st.integers(1, 25), columns=st.integers(1, 25), tile=st.tuples(st.integers(1, 25), st.integers(1, 25)))
+@settings(max_examples=15, deadline=None)
+def test_the_parts_too_are_the_same_on_any_tiling(rows, columns, tile):
+    rng = np.random.default_rng(rows * 26 + columns)
+    theta, area = np.where(rng.random((rows, columns)) < 0.1, np.nan, rng.random((rows, columns))), rng.random((rows, columns)) * 1e5
+    tiles = {"y": tile[0], "x": tile[1]}
+    for of_theta in (s_factor, m_exponent):
+        lazy = of_theta(raster(theta, "rad", **tiles))
+        assert lazy.dtype == np.float64
+        assert lazy.values.tobytes() == of_theta(raster(theta, "rad")).values.tobytes()
+        assert np.array_equal(np.isnan(lazy), np.isnan(theta))
+    lazy = l_factor(raster(area, "m2", **tiles), raster(theta, "1", **tiles), raster(theta, "rad", **tiles), cell_size_m=(20.0, 30.0))
+    eager = l_factor(raster(area, "m2"), raster(theta, "1"), raster(theta, "rad"), cell_size_m=(20.0, 30.0))
+    assert (lazy.dims, lazy.dtype) == (("y", "x"), np.float64)
+    assert lazy.values.tobytes() == eager.values.tobytes()
+    assert np.array_equal(np.isnan(lazy), np.isnan(theta))
+
+
 def refuse(*_args, **_kwargs):
     raise AssertionError("something was computed too early")
 
