@@ -11,7 +11,19 @@ from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.lift import pointwise, tiled
 from rusle_engine.core.methods import MethodInfo, Methods
-from rusle_engine.core.variables import LENGTH, LENGTH_EXPONENT, SLOPE_ANGLE, STEEPNESS, TOPOGRAPHY, UPSLOPE_AREA, Raster, Units, Variable, units_of
+from rusle_engine.core.variables import (
+    FLOW_AZIMUTH,
+    LENGTH,
+    LENGTH_EXPONENT,
+    SLOPE_ANGLE,
+    STEEPNESS,
+    TOPOGRAPHY,
+    TOPOGRAPHY_FLAGS,
+    UPSLOPE_AREA,
+    Raster,
+    Units,
+    units_of,
+)
 from rusle_engine.terrain.conditioning import Array, condition, require_heights, require_method
 from rusle_engine.terrain.flow import FlowScheme, direction_and_fill, directions_on, require_directions, upslope_area_of
 from rusle_engine.terrain.slope import gradient, slope_of
@@ -59,8 +71,6 @@ METHODS: Methods = {
 }
 
 CAPPED, CHANNEL, RAISED, NODATA_FLAG = topography.CAPPED, topography.CHANNEL, topography.RAISED, topography.NODATA_FLAG
-FLAGS = Variable("ls_flags", "1", "what shaped LS: 1 slope length capped, 2 channel, 4 raised by filling", "LS 标记", (0, 6), "1")
-AZIMUTH = Variable("alpha", "rad", "azimuth of the flow", "流向方位角", (-2 * np.pi, 2 * np.pi))
 
 _LINES = {"mccool1987": topography.MCCOOL1987, "liu1994": topography.LIU1994}
 _RILL_RATIO = {"low": 0.5, "moderate": 1.0, "high": 2.0}
@@ -212,7 +222,7 @@ def l_factor(
         {
             "upslope_area": UPSLOPE_AREA.require(upslope_area, units_of(units, "upslope_area")),
             "m": LENGTH_EXPONENT.require(m, units_of(units, "m")),
-            "alpha": AZIMUTH.require(alpha, units_of(units, "alpha")),
+            "alpha": FLOW_AZIMUTH.require(alpha, units_of(units, "alpha")),
         }
     )
     grid = Grid.of(inputs[0], cell_size_m)
@@ -323,7 +333,7 @@ def _topography(
     function = partial(_tile, rows=(grid.dx_m, grid.dy_m, grid.cell_area_m2), parameters=parameters, components=components)
     rasters, _ = tiled(function, steepest, area, raised, dtypes=kinds)
     provenance = scheme.provenance() | {"routing": routed}
-    found = {"ls": TOPOGRAPHY.describe(rasters[0], **provenance), "flags": FLAGS.describe(rasters[1], nodata=NODATA_FLAG)}
+    found = {"ls": TOPOGRAPHY.describe(rasters[0], **provenance), "flags": TOPOGRAPHY_FLAGS.describe(rasters[1], nodata=NODATA_FLAG)}
     if components:
         found["l"] = LENGTH.describe(rasters[2], method=scheme.length, max_slope_length_m=_said(scheme.max_slope_length_m))
         found["s"] = STEEPNESS.describe(rasters[3], method=scheme.steepness)

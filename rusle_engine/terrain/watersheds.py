@@ -7,13 +7,11 @@ import xarray as xr
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.lift import whole
-from rusle_engine.core.variables import Raster, Variable
+from rusle_engine.core.variables import BASIN, Raster
 from rusle_engine.terrain.conditioning import Array
 from rusle_engine.terrain.flow import padded_codes, require_directions, sums_downstream
 from rusle_kernels import accumulate
 from rusle_kernels.neighbours import NODATA_CODE
-
-BASIN = Variable("basin", "1", "drainage basin", "流域编号", (1, 2**31 - 1), "1")
 
 _BYTES_PER_CELL = 24.0
 """Bytes for each cell: directions twice, inflow counts and streams, integer sums, labels and their copy."""
