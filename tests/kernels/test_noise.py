@@ -103,3 +103,12 @@ def test_terrain_is_the_same_cut_into_tiles():
     part, part_valley = terrain(17, 23, (40, 20))
     assert part.tobytes() == height[17:57, 23:43].tobytes()
     assert part_valley.tobytes() == valley[17:57, 23:43].tobytes()
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (100, 300), (-200, 100), (500, 400)])
+def test_on_a_lattice_point_a_furrow_has_the_point_s_own_phase(row, column):
+    height, valley = np.empty((1, 1)), np.empty((1, 1))
+    noise.gullied_terrain(5, row, column, 30.0, 0.02, 0.0, 20_000.0, np.array([3000.0]), np.array([200.0]), height, valley)
+    turns = 0.25 * ((hashed(5 + 1, row // 100, column // 100) % 2**32) / 2**31 - 1)  # within a quarter turn either way
+    cosine, sine = 1 - 16 * turns**2, 8 * turns * (1 - 2 * abs(turns))  # the parabolas through 1 at 0, 0 at a quarter, 0 at 0 and 1 at a quarter
+    assert valley.item() == pytest.approx(0.5 + 0.5 * cosine / math.hypot(cosine, sine), abs=1e-6)

@@ -172,10 +172,9 @@ def test_districts_and_wards_cover_the_region_once(seed):
         assert outline.difference(zones.geometry[zone_id.split("-")[0]]).area < 1e-3
 
 
-@given(rows=st.integers(64, 200), columns=st.integers(64, 200), tile=st.integers(20, 220))
-@settings(max_examples=8, deadline=None)
-def test_sample_layers_do_not_show_their_tiles(rows, columns, tile):
-    grid = sample.sample_grid((rows, columns))
+@pytest.mark.parametrize("tile", [29, 64, 128, 143])
+def test_sample_layers_do_not_show_their_tiles(tile):
+    grid = sample.sample_grid((190, 143))
     with dask.config.set(scheduler="synchronous"):
         (whole,) = dask.compute(sample.sample_layers(grid, 11, tile=256))
         (cut,) = dask.compute(sample.sample_layers(grid, 11, tile=tile))
