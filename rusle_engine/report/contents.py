@@ -33,6 +33,7 @@ def headline(manifest: Mapping[str, Any]) -> dict[str, Any]:
     unassessed_pct = 100 * unassessed / area if area else 0.0
     shown = rounded_to_sum([*(number(head, f"{stem}_km2") for stem in CLASS_STEMS), unassessed], area, 2)
     return {
+        "zone_id": str(head.get("zone_id") or ""),
         "zone_name": str(head.get("zone_name") or ""),
         "rate": fixed(rate, 2),
         "low": fixed(low, 2),

@@ -93,7 +93,7 @@ def rounded_to_sum(values: Sequence[float], total: float, decimals: int) -> list
 
 
 def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """Round numbers from ``low`` to ``high``, about ``count`` of them.
+    """Round numbers from ``low`` to ``high``, ``count`` steps apart at most.
 
     >>> nice_ticks(0.013, 0.052)
     [0.02, 0.03, 0.04, 0.05]
@@ -102,7 +102,7 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
         return [low]
     raw = (high - low) / count
     magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = min((m * magnitude for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(s - raw))
+    step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude > 0.98 * raw)
     first = math.ceil(low / step - 1e-9)
     return [float(f"{i * step:.12g}") for i in range(first, math.floor(high / step + 1e-9) + 1)]
 

@@ -115,6 +115,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "分区较多，本页只列出面积最大的 {shown} 个（共 {total} 个）；全部见 tables/zones.csv。",
         "There are many zones: the {shown} largest of {total} are listed here; all are in tables/zones.csv.",
     ),
+    "zone": ("分区", "zone"),
     "zone_id": ("编号", "Id"),
     "zone_name": ("名称", "Name"),
     "area": ("面积", "Area"),

@@ -100,7 +100,7 @@ def test_ticks_lie_where_the_scale_has_them():
         value = float(label.replace(",", ""))
         assert at == pytest.approx(math.log(1 + value / 0.1) / math.log(1 + 1000 / 0.1), abs=1e-12)
     even = maps.quantised("R", np.array([[1000.0, 2000.0]]), EXTENT)
-    assert ("1,500", 0.5) in even.ticks or ("1,400", 0.4) in even.ticks
+    assert ("1,500", 0.5) in even.ticks
 
 
 def test_the_figure_does_not_depend_on_what_was_drawn_before():
