@@ -238,16 +238,10 @@ def virtual_raster(info: RasterInfo) -> str:
     numbers = ",".join(repr(float(value)) for value in info.grid.transform.to_gdal())
     return (
         f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">'
-        f'<SRS dataAxisToSRSAxisMapping="{_axis_mapping(info.grid.crs)}">{escape(info.grid.crs.to_wkt())}</SRS>'
+        f"<SRS>{escape(info.grid.crs.to_wkt())}</SRS>"
         f"<GeoTransform>{numbers}</GeoTransform>"
         f'<VRTRasterBand dataType="{kind}" band="1"><NoDataValue>nan</NoDataValue>{pieces}</VRTRasterBand></VRTDataset>'
     )
-
-
-def _axis_mapping(crs: CRS) -> str:
-    """GDAL's note of which axis of the CRS is east: rasters are always east, north."""
-    directions = [axis.direction.lower() for axis in crs.axis_info[:2]]
-    return "2,1" if directions and directions[0] in ("north", "south") else "1,2"
 
 
 def _layer(piece: Piece, band: int) -> str:

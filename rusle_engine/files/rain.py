@@ -79,7 +79,7 @@ def read_rain(
     stored = table[rain_column]
     rain = np.array([number_of(cell) for cell in stored])
     rain[np.isin(rain, np.asarray(missing_codes, np.float64))] = np.nan
-    mm = rain / 10 if factor == 0.1 else rain * factor  # 22 tenths are the number nearest to 2.2
+    mm = rain / 10 if factor == 0.1 else rain * factor  # 3 tenths are the number nearest to 0.3
     faults = _rain_faults(stored, mm, days)
     refuse_rows(faults, f"{path}, column {rain_column!r} in {units}")
     record = pd.Series(mm, index=days, name="rain").sort_index()

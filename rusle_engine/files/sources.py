@@ -35,11 +35,10 @@ class Handles(threading.local):
     def get(self, key: Any, opened: Callable[[], Any]) -> Any:
         if key not in self._open:
             while len(self._open) >= _OPEN_FILES:
-                _, (oldest, *_) = self._open.popitem(last=False)
-                oldest.close()
-            self._open[key] = (opened(),)
+                self._open.popitem(last=False)
+            self._open[key] = opened()
         self._open.move_to_end(key)
-        return self._open[key][0]
+        return self._open[key]
 
 
 class RasterSource:

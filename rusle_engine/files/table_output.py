@@ -1,6 +1,5 @@
 """Tables written: CSV that Excel opens right, and workbooks; nothing in a cell can act as a formula, and the same table is the same bytes."""
 
-import os
 import re
 import unicodedata
 import zipfile
@@ -76,6 +75,13 @@ def write_workbook(
     OutputError
         When it cannot be written, or a table has more rows than a sheet takes.
     """
+    with atomic_file(path) as temporary:
+        _save(sheets, temporary, titles or {}, number_formats or {})
+        _without_times(temporary)
+    return Path(path)
+
+
+def _save(sheets: Mapping[str, pd.DataFrame], path: Path, titles: Mapping[str, str], number_formats: Mapping[str, str]) -> None:
     import openpyxl
 
     book = openpyxl.Workbook(write_only=True)
@@ -84,13 +90,9 @@ def write_workbook(
     used: set[str] = set()
     for name, table in sheets.items():
         if len(table) + 4 > _MOST_ROWS:
-            raise OutputError(f"{os.fspath(path)}: the table {name!r} has {len(table):,} rows; a sheet takes {_MOST_ROWS:,}. Read its CSV.")
-        page = book.create_sheet(_sheet_name(name, used))
-        _fill(page, table, (titles or {}).get(name), number_formats or {})
-    with atomic_file(path) as temporary:
-        book.save(temporary)
-        _without_times(temporary)
-    return Path(path)
+            raise OutputError(f"the table {name!r} has {len(table):,} rows; a sheet of a workbook takes {_MOST_ROWS:,}. Read its CSV.")
+        _fill(book.create_sheet(_sheet_name(name, used)), table, titles.get(name), number_formats)
+    book.save(path)
 
 
 def _fill(page: Any, table: pd.DataFrame, title: str | None, number_formats: Mapping[str, str]) -> None:

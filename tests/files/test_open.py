@@ -1,6 +1,7 @@
 """Opening: what a cell is worth, how files make a mosaic, and that nothing is read before it is asked for."""
 
 import pickle
+from dataclasses import replace
 
 import dask
 import numpy as np
@@ -12,6 +13,7 @@ from pyproj import CRS
 
 from rusle_engine.core.errors import GridMismatchError, InputError
 from rusle_engine.files.rasters import describe_raster, open_raster, require_values
+from rusle_engine.files.sources import stored_nodata
 
 from .conftest import GRID
 
@@ -50,6 +52,7 @@ def test_every_stored_number_is_held_exactly(save, stored, opened):
 @pytest.mark.parametrize("nodata", [-9999, 300, 1.5])
 def test_nodata_that_the_type_cannot_hold_is_no_cell(save, nodata):
     path = save("a.tif", np.array([[0, 1], [254, 255]], np.uint8))
+    assert stored_nodata(replace(describe_raster(path).pieces[0], nodata=nodata)) is None
     path.with_name("a.tif.aux.xml").write_text(
         f'<PAMDataset><PAMRasterBand band="1"><NoDataValue>{nodata}</NoDataValue></PAMRasterBand></PAMDataset>'
     )

@@ -142,9 +142,9 @@ def test_dates_that_begin_with_the_day_must_be_stated(table):
 
 
 def test_gaps_are_counted_and_stay_gaps(table):
-    path = table("日期,雨量\n2013-01-04,22\n2013-01-01,0\n2013-01-02,\n2013-01-06,32766\n", encoding="gbk")
+    path = table("日期,雨量\n2013-01-04,3\n2013-01-01,0\n2013-01-02,\n2013-01-06,32766\n", encoding="gbk")
     read = read_rain(path, date_column="日期", rain_column="雨量", units="0.1 mm", missing_codes=[32766])
-    np.testing.assert_array_equal(read.daily.to_numpy(), [0, np.nan, np.nan, 2.2, np.nan, np.nan])
+    np.testing.assert_array_equal(read.daily.to_numpy(), [0, np.nan, np.nan, 0.3, np.nan, np.nan])
     assert read.daily.index.freqstr == "D"
     assert read.quality == {"rows": 4, "first": "2013-01-01", "last": "2013-01-06", "days": 6, "missing_days": 4, "wet_days": 1}
 

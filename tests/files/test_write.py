@@ -101,7 +101,7 @@ def test_classes_have_colours_and_names_where_gis_programs_look(tmp_path):
 
 
 def test_class_overviews_are_the_most_frequent_class(tmp_path):
-    values = np.tile(np.array([[1, 1], [1, 2]], np.uint8), (400, 400))
+    values = np.tile(np.array([[1, 1], [1, 5]], np.uint8), (400, 400))
     write_rasters([RasterOutput(labelled(values), tmp_path / "c.tif", INTENSITY, kind="classes")])
     with rasterio.open(tmp_path / "c.tif") as source:
         assert (source.read(1, out_shape=(400, 400), resampling=rasterio.enums.Resampling.nearest) == 1).all()
@@ -234,6 +234,14 @@ def test_a_disk_too_small_is_refused_before_the_work(tmp_path):
 def test_no_outputs_still_compute_the_records():
     (_,), records = tiled(lambda tile, _row, _column: (tile, float(tile.sum())), labelled(np.ones((4, 4)), (2, 4)), dtypes=[np.float64])
     assert write_rasters([], records).records == [8.0, 8.0]
+
+
+def test_a_nan_is_a_nan_whatever_its_bits(tmp_path):
+    plain, negative = loss((20, 20)), loss((20, 20))
+    negative[np.isnan(negative)] = -np.float64(np.nan)
+    assert plain.tobytes() != negative.tobytes()
+    files = [write_rasters([RasterOutput(labelled(v), tmp_path / f"{i}.tif", SOIL_LOSS)]).rasters[0] for i, v in enumerate((plain, negative))]
+    assert files[0].sha256 == files[1].sha256
 
 
 def test_zstd_by_option(tmp_path):
