@@ -1,5 +1,7 @@
 """A against the pixels of the science book and NumPy's own product, and the promises of every cell-wise function."""
 
+from itertools import pairwise
+
 import dask
 import numpy as np
 import pytest
@@ -59,6 +61,15 @@ def test_a_number_in_the_middle_keeps_its_place():
     f = factors(40, 50)
     expected = f["r"].values.astype("f8") * 0.037 * f["ls"].values * 0.21 * f["c"].values.astype("f8")
     np.testing.assert_array_equal(soil_loss(f["r"], 0.037, f["ls"], b=0.21, e=f["c"]).values, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("letters", ["rklscp", "rklsbet"])
+def test_the_order_shows_where_it_would_overflow(letters):
+    names = ["r", "k", "ls", *letters[4:]]
+    for first, second in pairwise(names):  # 1e-300 before 1e300 stays finite only in this order
+        values = dict.fromkeys(names, 1.0) | {first: 1e-300, second: 1e300}
+        values["r"] *= 1e20
+        assert soil_loss(**values).item() == pytest.approx(1e20)
 
 
 def test_nodata_in_any_factor_is_nodata_and_only_there():

@@ -95,6 +95,15 @@ def test_area_is_the_polygon_s_wherever_it_lies(seed):
     assert area == pytest.approx(polygon.area, rel=1e-5, abs=1e-4)  # vertices stand on a lattice of 2^-20 cells
 
 
+def test_land_within_and_beyond_a_grid_in_degrees_adds_up_to_the_last_bit():
+    third, top = 1 / 3, 40.017  # large cells and odd edges, to see the last bit of the rows' areas
+    degrees = Grid(30, 4, Affine(third, 0, 112, 0, -third, top), CRS.from_epsg(4326))
+    north, south = top + 11 * third, top - 29 * third
+    across, beyond, within = (shapely.box(112, low, 113, high) for low, high in ((south, north), (top, north), (south, top)))
+    whole, north, south = PolygonRuns.of([across, beyond, within], degrees).areas
+    assert whole == north + south
+
+
 def test_windows_hold_what_the_whole_holds():
     polygons = [star(np.random.default_rng(n), (8, 6), 9) for n in range(5)]
     runs = PolygonRuns.of(polygons, GRID)
