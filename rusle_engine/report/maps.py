@@ -157,8 +157,9 @@ def _ticks(low: float, high: float, shift: float) -> tuple[tuple[str, float], ..
         return tuple((significant(tick), (tick - low) / (high - low)) for tick in nice_ticks(low, high))
     whole = math.log1p((high - low) / shift)
     top = math.floor(math.log10(high))
+    steps = (1,) if (high - low) / shift > 1e3 else (1, 2, 5)
     ticks = [(significant(low), 0.0)]
-    for tick in (m * 10.0**power for power in range(top - 4, top + 1) for m in (1, 2, 5)):
+    for tick in (m * 10.0**power for power in range(top - 4, top + 1) for m in steps):
         at = math.log1p((tick - low) / shift) / whole if low < tick <= high else 0.0
         if at - ticks[-1][1] > 0.15:
             ticks.append((significant(tick), at))

@@ -137,7 +137,8 @@
     };
     plot.on_event("mousemove", follow);
     plot.on_event("tap", follow);
-    plot.on_event("mouseleave", () => { tip.hidden = true; });
+    const touch = window.matchMedia("(pointer: coarse)").matches;
+    plot.on_event("mouseleave", () => { tip.hidden = !touch; }); // a finger that is lifted leaves its answer behind
     // The wheel scrolls the page; with Ctrl (or on a touch pad's pinch, which browsers report so) it zooms the map.
     let fading = 0;
     frame.addEventListener("wheel", (event) => {
@@ -148,7 +149,7 @@
       fading = window.setTimeout(() => one(".hint").classList.remove("on"), 900);
     }, { capture: true, passive: true });
     // A finger scrolls the page, two fingers zoom; the tool "move" is there for whoever wants it.
-    if (window.matchMedia("(pointer: coarse)").matches) plot.toolbar.tools.forEach((tool) => { if (tool.type === "PanTool") tool.active = false; });
+    if (touch) plot.toolbar.tools.forEach((tool) => { if (tool.type === "PanTool") tool.active = false; });
     const name = () => plot.toolbar.tools.forEach((tool) => { if (data.words[tool.type]) tool.description = say(tool.type); });
     listeners.push(name, showValues);
     name();

@@ -7,7 +7,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "kind": ("土壤侵蚀与水土保持率评估报告", "Soil erosion and soil-conservation rate"),
     "print": ("打印", "Print"),
     "language": ("语言", "Language"),
-    "contents": ("目录", "Contents"),
     "year": ("年", ""),
     "illustrative": (
         "示例数据：除地形外，各图层均为演示而生成，本页数字不代表任何真实地区的水土流失状况。",
@@ -69,8 +68,9 @@ WORDS: dict[str, tuple[str, str]] = {
     # maps
     "maps": ("地图", "Maps"),
     "maps_note": (
-        "拖动平移，按住 Ctrl 滚轮或双指缩放；光标处显示各图层数值。",
-        "Drag to move, Ctrl + wheel or two fingers to zoom; values of every layer are shown under the cursor.",
+        "拖动平移，Ctrl + 滚轮或双指缩放，右上角另有工具；光标处显示各图层的数值。",
+        "Drag to move, Ctrl + wheel or two fingers to zoom, or use the tools at the upper right; "
+        "the values of all layers are shown under the cursor.",
     ),
     "wheel_hint": ("按住 Ctrl 滚动以缩放", "Hold Ctrl and scroll to zoom"),
     "here": ("光标处数值", "Values under the cursor"),
@@ -127,10 +127,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "rate_max": ("保持率上限 %", "Rate max %"),
     "mix": ("强度构成", "Mix"),
     "total_short": ("流失总量", "Total loss"),
-    "rate_of_headline": ("总体", "Overall"),
     # inputs and methods
     "methods": ("因子与方法", "Factors and methods"),
-    "equation": ("方程", "Equation"),
     "factor": ("因子", "Factor"),
     "method": ("方法", "Method"),
     "how_raster": ("栅格", "raster"),
@@ -150,17 +148,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "crs": ("坐标系", "CRS"),
     "grid_shape": ("行 × 列", "Rows × columns"),
     "resampling": ("重采样", "Resampling"),
-    "on_grid": ("与计算网格一致", "on the run's grid"),
     "assumed": ("默认", "assumed"),
     "size": ("大小", "Size"),
     "grid": ("计算网格", "Grid of the run"),
     "cell": ("单元", "cell"),
-    "degrees": ("度", "degrees"),
     # warnings
     "warnings": ("提示与警告", "Warnings"),
     "no_warnings": ("没有警告。", "There are none."),
-    "see_warnings": ("条警告，见下文", "warnings, listed below"),
-    "see_warning": ("条警告，见下文", "warning, described below"),
     # reading
     "reading": ("如何阅读本报告", "How to read this report"),
     "reading_1": (
