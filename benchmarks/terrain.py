@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rusle_engine.factors.ls import _LINES
+from rusle_engine.factors.ls_parts import LINES
 from rusle_engine.terrain.conditioning import Heights, drainage_tree
 from rusle_engine.terrain.flow import _accumulated, padded_codes, steepness_weights
 from rusle_engine.terrain.watersheds import _labels
@@ -79,7 +79,7 @@ def stages(heights: np.ndarray[Any, Any]) -> dict[str, float]:
 
     def slope_and_ls() -> None:
         slope.gradient_horn1981(ringed, sizes, sizes, gradient)
-        options = (_LINES["mccool1987"], 1.0, 304.8, 1e5, np.inf)
+        options = (LINES["mccool1987"], 1.0, 304.8, 1e5, np.inf)
         topography.ls_desmet_govers1996(gradient, area_in, area_in, sizes, sizes, areas, *options, ls, flags, parts)
 
     seconds["slope and LS"], _ = timed(slope_and_ls)
