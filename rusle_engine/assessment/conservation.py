@@ -46,7 +46,7 @@ def conservation_rate(
     land_area_km2: LandArea = None,
     *,
     zone_names: Mapping[int, str] | None = None,
-    cell_size_m: float | None = None,
+    cell_size_m: float | tuple[float, float] | None = None,
 ) -> pd.DataFrame:
     r"""Soil-conservation rate of every zone, from a raster of intensity classes.
 
@@ -68,7 +68,7 @@ def conservation_rate(
     zone_names
         Names of the classes when ``zones`` is a class raster.
     cell_size_m
-        Cell size when ``code`` has no coordinates.
+        Cell size when ``code`` has no coordinates, one number or x and y.
 
     Returns
     -------

@@ -33,6 +33,11 @@ _NO_TOLERANCE = read_only(np.empty((0, 0)), np.float64)
 _PLACES = [row.code & 7 for row in CLASSES]
 _UNASSESSED_PLACE = UNASSESSED & 7
 
+_NO_CODE = 254
+_CODE_OF = np.full(256, _NO_CODE, np.uint8)
+_CODE_OF[[0, UNASSESSED]] = UNASSESSED
+_CODE_OF[[row.code for row in CLASSES]] = [row.code for row in CLASSES]
+
 
 @dataclass(frozen=True)
 class Record:
@@ -199,11 +204,9 @@ def _on_grid(grid: Grid, arrays: dict[str, xr.DataArray]) -> dict[str, xr.DataAr
 
 def _codes(tile: Tile) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Classes as uint8, land without data as 255."""
-    if tile.dtype.kind == "f":
-        tile = np.where(np.isnan(tile), UNASSESSED, tile)
-    known = np.zeros(tile.shape, bool)
-    for code in (0, UNASSESSED, *(row.code for row in CLASSES)):
-        known |= tile == code
-    if not known.all():
-        raise InputError(f"the intensity raster holds {tile[~known][0]}; allowed are classes 1 to 6, and 0, 255 or NaN for nodata")
-    return np.where(tile == 0, UNASSESSED, tile).astype(np.uint8)
+    known = np.where(np.isnan(tile), UNASSESSED, tile) if tile.dtype.kind == "f" else tile
+    codes = _CODE_OF[np.clip(known, 0, 255).astype(np.uint8)]
+    wrong = (codes == _NO_CODE) | (codes != known) & (known != 0)
+    if wrong.any():
+        raise InputError(f"the intensity raster holds {known[wrong][0]}; allowed are classes 1 to 6, and 0, 255 or NaN for nodata")
+    return codes

@@ -141,9 +141,11 @@ def test_an_official_area_in_another_unit_is_refused():
         one_zone([[1, 1]], land_area_km2=200)
 
 
-def test_codes_that_are_no_class_are_refused():
-    with pytest.raises(InputError, match="holds 7"):
-        one_zone([[1, 7]])
+@pytest.mark.parametrize("wrong", [7, 254, -1, 257, 1.5])
+def test_codes_that_are_no_class_are_refused(wrong):
+    code = xr.DataArray(np.array([[1, wrong]]), dims=("y", "x"))
+    with pytest.raises(InputError, match=f"holds {wrong}"):
+        conservation_rate(code, np.zeros((1, 2), int), cell_size_m=1000.0)
 
 
 def test_float_classes_with_nan_are_taken():
