@@ -36,15 +36,15 @@ def _on_topography(config: Config, grid: Grid) -> Iterable[Remark]:
     longest, channel = block.options.get("max_slope_length_m"), block.options.get("channel_area_m2")
     cell = float(max(grid.dx_m.max(), grid.dy_m.max()))
     if longest is None:
-        yield remark("no_longest_slope", "No longest slope is set: LS grows without limit along valleys.", "未设最大坡长:LS 沿沟谷无限增大。")
+        yield remark("no_longest_slope", "No longest slope is set: LS grows without limit along valleys.", "未设最大坡长：LS 沿沟谷无限增大。")
     elif cell > longest / 3:
         yield remark(
             "coarse_cells",
             f"Cells are up to {cell:.1f} m, more than a third of the longest slope ({longest:g} m): slope lengths are coarse. A finer DEM is advised.",
-            f"栅格边长达 {cell:.1f} m,超过最大坡长({longest:g} m)的三分之一,坡长较粗,建议采用更精细的 DEM。",
+            f"栅格边长达 {cell:.1f} m，超过最大坡长（{longest:g} m）的三分之一，坡长较粗，建议采用更精细的 DEM。",
         )
     if channel is None:
-        yield remark("no_channels", "No channel threshold is set: channels count as hillslopes.", "未设沟道阈值:沟道按坡面计算。")
+        yield remark("no_channels", "No channel threshold is set: channels count as hillslopes.", "未设沟道阈值：沟道按坡面计算。")
 
 
 def _on_coverage(inputs: Sequence[Mapping[str, Any]], zones: Any) -> Iterable[Remark]:
@@ -55,12 +55,14 @@ def _on_coverage(inputs: Sequence[Mapping[str, Any]], zones: Any) -> Iterable[Re
             "unassessed",
             f"In {len(incomplete)} of {len(zones)} zones more than {LARGEST_UNASSESSED_PCT} % of the land has no data ({named}"
             f"{' …' if len(incomplete) > 5 else ''}); read their rates with the interval.",
-            f"{len(zones)} 个分区中有 {len(incomplete)} 个缺数据面积超过 {LARGEST_UNASSESSED_PCT} %({named}"
-            f"{' 等' if len(incomplete) > 5 else ''}),其水土保持率须与区间同读。",
+            f"{len(zones)} 个分区中有 {len(incomplete)} 个缺数据面积超过 {LARGEST_UNASSESSED_PCT} %（{named}"
+            f"{' 等' if len(incomplete) > 5 else ''}），其水土保持率须与区间同读。",
         )
     short = [str(entry["role"]) for entry in inputs if (entry.get("alignment") or {}).get("covers_grid") is False]
     if short:
-        yield remark("not_covering", f"These inputs do not cover the whole grid: {', '.join(short)}.", f"下列输入未覆盖全部栅格:{'、'.join(short)}。")
+        yield remark(
+            "not_covering", f"These inputs do not cover the whole grid: {', '.join(short)}.", f"下列输入未覆盖全部栅格：{'、'.join(short)}。"
+        )
 
 
 def _on_rain(factors: Mapping[str, Mapping[str, Any]]) -> Iterable[Remark]:
@@ -70,7 +72,7 @@ def _on_rain(factors: Mapping[str, Mapping[str, Any]]) -> Iterable[Remark]:
         yield remark(
             "years_left_out",
             f"{left_out} years of the rain record have too many gaps and are left out; {coverage.get('years_used')} years are used.",
-            f"降雨记录中有 {left_out} 年缺测过多,未参与计算;实际使用 {coverage.get('years_used')} 年。",
+            f"降雨记录中有 {left_out} 年缺测过多，未参与计算；实际使用 {coverage.get('years_used')} 年。",
         )
 
 
@@ -80,7 +82,7 @@ def _on_units(inputs: Sequence[Mapping[str, Any]]) -> Iterable[Remark]:
         yield remark(
             "units_assumed",
             f"Files that declare no unit are taken in the stated or usual one: {', '.join(assumed)}.",
-            f"下列文件未声明单位,按配置或默认单位处理:{'、'.join(assumed)}。",
+            f"下列文件未声明单位，按配置或默认单位处理：{'、'.join(assumed)}。",
         )
 
 
@@ -90,15 +92,16 @@ def _on_methods(factors: Mapping[str, Mapping[str, Any]]) -> Iterable[Remark]:
         yield remark(
             "unchecked_methods",
             f"These methods rest on sources that were not read; a result from them is not official: {', '.join(unchecked)}.",
-            f"下列方法的出处未经核对,其结果不得作为正式成果:{'、'.join(unchecked)}。",
+            f"下列方法的出处未经核对，其结果不得作为正式成果：{'、'.join(unchecked)}。",
         )
 
 
 def _on_zones(overlapping: Sequence[str]) -> Iterable[Remark]:
     if overlapping:
         named = "; ".join(overlapping[:5])
+        named_zh = "；".join(overlapping[:5]).replace(" and ", " 与 ")
         yield remark(
             "zones_overlap",
             f"{len(overlapping)} pairs of zones overlap in part ({named}{' …' if len(overlapping) > 5 else ''}); each zone is counted on its own.",
-            f"有 {len(overlapping)} 对分区部分重叠({named}{' 等' if len(overlapping) > 5 else ''});各分区分别统计。",
+            f"有 {len(overlapping)} 对分区部分重叠（{named_zh}{' 等' if len(overlapping) > 5 else ''}）；各分区分别统计。",
         )
