@@ -40,7 +40,7 @@ def _on_topography(config: Config, grid: Grid) -> Iterable[Remark]:
     elif cell > longest / 3:
         yield remark(
             "coarse_cells",
-            f"Cells are up to {cell:.1f} m, more than a third of the longest slope ({longest:g} m): slope lengths are coarse. A finer DEM is advised.",
+            f"Cells are up to {cell:.1f} m, more than a third of the longest slope ({longest:g} m): slope lengths are coarse; a finer DEM is better.",
             f"栅格边长达 {cell:.1f} m，超过最大坡长（{longest:g} m）的三分之一，坡长较粗，建议采用更精细的 DEM。",
         )
     if channel is None:
