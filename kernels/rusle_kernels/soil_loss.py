@@ -11,7 +11,7 @@ Tallies are integers, so that no order of tiles or threads can show:
 - A is taken in units of 2^-24 t/ha, exact for every float32 from 0.5 t/ha on;
 - a cut cell's loss is share × A, kept in two integers, the upper counting 2^41 of the lower.
 
-The caller sees to it that a group of rows holds no more than 2^20 cells and that A stays below 2^18 t/ha: then nothing overflows.
+The caller sees to it that a group of rows holds no more than 2^20 cells and that A does not exceed 2^18 t/ha: then nothing overflows.
 """
 
 import numpy as np
@@ -27,9 +27,9 @@ LARGEST_GROUP = 1 << 20
 LARGEST_LOSS = float(1 << 18)
 CLASSES = 8  # places by code & 7: 1 to 6 the classes, 7 unassessed (255), 0 unused
 
-_BLOCK = 240
+_BLOCK = 240  # cells counted at once, each class in a byte
 _CUT_MASK = (1 << CUT_BITS) - 1
-_HALF_BITS = 21  # A of less than 2^18 t/ha is 42 bits in units of 2^-24
+_HALF_BITS = 21  # A of up to 2^18 t/ha is 42 bits in units of 2^-24
 _HALF_MASK = (1 << _HALF_BITS) - 1
 _REST_MASK = (1 << (CUT_BITS - _HALF_BITS)) - 1
 
