@@ -1,23 +1,28 @@
 """What a configuration names, opened once, brought onto the run's grid, and noted for the record."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
+from dask.base import compute
+from pydantic import BaseModel
 
-from rusle_engine.core.errors import Problem, RusleError
+from rusle_engine.core.errors import InputError, Problem, RusleError
 from rusle_engine.core.grid import Grid
-from rusle_engine.core.variables import ELEVATION, Variable, canonical_units
+from rusle_engine.core.lift import Tile, pointwise, tiled
+from rusle_engine.core.variables import ELEVATION, Variable, conversion_factor
 from rusle_engine.factors.tables import class_values, lookup
-from rusle_engine.factors.validation import validated
+from rusle_engine.factors.validation import require_within
 from rusle_engine.files.atomic import sha256
 from rusle_engine.files.rasters import RasterInfo, alignment_of, describe_raster, open_aligned, open_raster, require_values
-from rusle_engine.files.tables import ClassTable, read_class_table, read_rain, read_table
+from rusle_engine.files.table_input import number_of, require_columns
+from rusle_engine.files.tables import read_class_table, read_rain, read_table
 from rusle_engine.runs.config import Dem
 from rusle_engine.runs.sources import ClassRaster, Constant, Quantity, QuantityRaster, RainRecord, RecordTable, Table
 from rusle_engine.runs.statistics import Statistics, observed, total
@@ -36,7 +41,7 @@ class Input:
     """Of the tiles on the run's grid, when it is a raster; computed in the run's one pass."""
 
     def entry(self, statistics: Sequence[Statistics]) -> dict[str, Any]:
-        files = [{"path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in self.paths if path.is_file()]
+        files = [{"path": str(path), "bytes": _bytes(path), "sha256": sha256(path)} for path in self.paths]
         found = total(statistics).as_dict() if statistics else {}
         return {"role": self.role, **(files[0] if len(files) == 1 else {"path": str(self.paths[0]), "files": files}), **self.details, **found}
 
@@ -49,16 +54,47 @@ class Problems:
         self._collect = collect
 
     @contextmanager
-    def at(self, where: str) -> Iterator[None]:
-        """Errors inside are problems of the key ``where``."""
+    def at(self, where: str, files: Sequence[Path] = ()) -> Iterator[None]:
+        """Errors inside are problems of the key ``where``; a message that names none of its ``files`` gets them all."""
         try:
             yield
         except RusleError as error:
             if not self._collect:
                 raise
-            problem = Problem(where, str(error), error.exit_code)
+            named = not files or any(file.name in str(error) for file in files)
+            problem = Problem(where, str(error) if named else f"{error} ({where} is made from {', '.join(map(str, files))})", error.exit_code)
             if problem not in self.found:
                 self.found.append(problem)
+
+
+@dataclass
+class Lookup:
+    """A table laid on a class raster: which codes it has rows for."""
+
+    classes: xr.DataArray
+    codes: tuple[int, ...]
+    table: Path
+
+    def require_rows(self) -> None:
+        """Refuse classes without a row, all of them at once.
+
+        Raises
+        ------
+        InputError
+            Naming the codes; also where a tile of the classes cannot be read.
+        """
+        known = np.array(self.codes, np.float64)
+
+        def without(tile: Tile, _row: int, _column: int) -> tuple[set[float]]:
+            codes = pd.unique(tile[~np.isnan(tile)].ravel())
+            return (set(codes[~np.isin(codes, known)].tolist()),)
+
+        missing = sorted(set[float]().union(*compute(*tiled(without, self.classes, dtypes=())[1])))
+        if missing:
+            raise InputError(
+                f"{self.table} has no row for class {_listed(missing)} of the class raster (it has {_listed(sorted(self.codes))}). "
+                "Add rows, or make the codes nodata."
+            )
 
 
 class Inputs:
@@ -69,6 +105,8 @@ class Inputs:
         self.chunks = chunks
         self.problems = problems
         self.noted: list[Input] = []
+        self.lookups: dict[str, list[Lookup]] = {}
+        """By the configuration's key."""
         self._opened: dict[Any, xr.DataArray] = {}
 
     @classmethod
@@ -83,9 +121,9 @@ class Inputs:
         """Heights [m] as they are, lazy; float32 or float64 as stored."""
         require_values(dem.raster, band=dem.band, crs=dem.crs)
         info = describe_raster(dem.raster, band=dem.band, crs=dem.crs)
-        array = open_raster(dem.raster, units=info.units or dem.units, band=dem.band, crs=dem.crs, chunks=self.chunks)
-        assumed = "units" not in array.attrs
-        watched, records = observed(ELEVATION.require(array))
+        array = open_raster(dem.raster, units=dem.units, band=dem.band, crs=dem.crs, chunks=self.chunks)
+        assumed = info.units is None
+        watched, records = observed(held_to(ELEVATION.require(array), ELEVATION, info.name))
         self.note("dem", info.paths, records, **raster_details(info), alignment=None, resampling=None, units="m", units_assumed=assumed)
         return watched
 
@@ -94,32 +132,51 @@ class Inputs:
         if isinstance(source, Constant):
             return variable.describe(variable.require(source.constant, source.units), source="constant")
         if isinstance(source, QuantityRaster):
-            array = variable.require(self._raster(source, role, classes=False, units=source.units or variable.units_when_undeclared))
-            return variable.describe(validated(array, variable), source="raster")
+            array = variable.require(self._raster(source, role, classes=False, units_when_undeclared=variable.units_when_undeclared))
+            return variable.describe(held_to(array, variable, str(source.raster[0])), source="raster")
         classes = landcover if source.classes == "landcover" else source.classes
         if not isinstance(classes, ClassRaster):
             raise RusleError(f"{role} names the land cover, and the configuration has no landcover block")
-        table = self.class_table(source, f"{role}.table", variable)
-        array = lookup(self.classes(classes, "landcover" if source.classes == "landcover" else f"{role}.classes"), table.values, variable.symbol)
-        converted = variable.require(array.assign_attrs(units=canonical_units(source.units or variable.units)))
-        return variable.describe(validated(converted, variable), source="table")
+        values = self._class_table(source, f"{role}.table", variable)
+        codes = self.classes(classes, "landcover" if source.classes == "landcover" else f"{role}.classes")
+        self.look_up(role, codes, values, source.table)
+        array = lookup(codes, values, variable.symbol).assign_attrs(units=variable.units)
+        return variable.describe(variable.require(array), source="table")
 
     def classes(self, source: ClassRaster, role: str) -> xr.DataArray:
         """Class codes, NaN where there is none; lazy."""
-        return self._raster(source, role, classes=True, units=None)
+        return self._raster(source, role, classes=True, units_when_undeclared=None)
 
-    def class_table(self, source: Table, role: str, variable: Variable) -> ClassTable:
+    def look_up(self, role: str, classes: xr.DataArray, codes: Iterable[int], table: Path) -> None:
+        """Note that ``table`` must have a row for every class."""
+        self.lookups.setdefault(role.split(".")[0], []).append(Lookup(classes, tuple(codes), table))
+
+    def _class_table(self, source: Table, role: str, variable: Variable) -> dict[int, float]:
+        """Values by code, in the variable's unit and within its range."""
         table = read_class_table(source.table, source.value_column, key=source.code_column, encoding=source.encoding)
-        if canonical_units(source.units or variable.units) == variable.units:
-            class_values(table.values, variable)
         self.note(role, (source.table,), rows=len(table.values))
-        return table
+        factor = conversion_factor(source.units or variable.units, variable.units)
+        assert factor is not None  # the configuration has seen to it
+        try:
+            return class_values({code: value * factor for code, value in table.values.items()}, variable)
+        except InputError as error:
+            raise InputError(f"{source.table}: {error}") from error
 
     def records(self, source: RecordTable, role: str) -> pd.DataFrame:
-        """A table with a row for every class; columns under the engine's names."""
+        """A table with a row for every class; columns under the engine's names.
+
+        Raises
+        ------
+        InputError
+            When a column that the configuration names is not there.
+        """
         table = read_table(source.file, encoding=source.encoding)
+        ours_by_theirs = {theirs: ours for ours, theirs in {**source.columns, "code": source.code_column}.items() if theirs != ours}
+        needed = [theirs for theirs, ours in ours_by_theirs.items() if ours not in table.columns]
+        require_columns(table, [source.code_column, *needed], source.file)
         self.note(role, (source.file,), rows=len(table))
-        return table.rename(columns={source.code_column: "code", **{theirs: ours for ours, theirs in source.columns.items()}})
+        shadowed = [ours for theirs, ours in ours_by_theirs.items() if theirs in table.columns and ours in table.columns]
+        return table.drop(columns=shadowed).rename(columns=ours_by_theirs)
 
     def rain(self, source: RainRecord, role: str) -> pd.Series:
         record = read_rain(source.file, date_column=source.date_column, rain_column=source.rain_column, units=source.units, encoding=source.encoding)
@@ -129,8 +186,9 @@ class Inputs:
     def note(self, role: str, paths: tuple[Path, ...], records: Sequence[Any] = (), **details: Any) -> None:
         self.noted.append(Input(role, paths, details, list(records)))
 
-    def _raster(self, source: QuantityRaster | ClassRaster, role: str, *, classes: bool, units: str | None) -> xr.DataArray:
-        key = (source.raster, source.band, source.resampling, classes)
+    def _raster(self, source: QuantityRaster | ClassRaster, role: str, *, classes: bool, units_when_undeclared: str | None) -> xr.DataArray:
+        stated = source.units if isinstance(source, QuantityRaster) else None
+        key = (source.raster, source.band, source.resampling, classes, stated, units_when_undeclared)
         if key not in self._opened:
             info = describe_raster(source.raster, band=source.band)
             array = open_aligned(
@@ -138,13 +196,12 @@ class Inputs:
                 self.grid,
                 resampling=source.resampling,
                 chunks=self.chunks,
-                units=info.units or units,
+                units=stated if stated is not None or info.units is not None else units_when_undeclared,
                 band=source.band,
                 classes=classes,
             )
             how = alignment_of(info, self.grid, source.resampling)
             watched, records = observed(array)
-            assumed = not classes and info.units is None
             self.note(
                 role,
                 info.paths,
@@ -153,10 +210,49 @@ class Inputs:
                 alignment=how.as_dict(),
                 resampling=how.resampling,
                 units=array.attrs.get("units"),
-                units_assumed=assumed,
+                units_assumed=not classes and info.units is None,
             )
             self._opened[key] = watched
         return self._opened[key]
+
+
+def held_to(array: xr.DataArray, variable: Variable, file: str) -> xr.DataArray:
+    """The same values, held to the variable's valid range as they are computed; a value outside is an InputError that names the file."""
+
+    def check(tile: Tile, out: Tile) -> None:
+        try:
+            require_within(tile, variable)
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from error
+        out[...] = tile
+
+    checked = pointwise(check, array, dtype=array.dtype, input_dtypes=[array.dtype])
+    return checked.rename(array.name).assign_attrs(array.attrs)
+
+
+def codes_of(table: pd.DataFrame) -> list[int]:
+    """The whole numbers in the column ``code``; what else stands there is for the factor's function to refuse."""
+    numbers = [number_of(code) for code in table["code"]] if "code" in table.columns else []
+    return [int(number) for number in numbers if number.is_integer()]
+
+
+def files_of(block: Any) -> list[Path]:
+    """Every file that a block of the configuration names, once."""
+    if isinstance(block, Path):
+        return [block]
+    if isinstance(block, BaseModel):
+        block = {name: getattr(block, name) for name in type(block).model_fields}
+    members: Iterable[Any] = block.values() if isinstance(block, Mapping) else block if isinstance(block, tuple | list) else ()
+    return list(dict.fromkeys(file for member in members for file in files_of(member)))
+
+
+def _bytes(path: Path) -> int:
+    """The size of a file, or of all files in a folder (a FileGDB is one)."""
+    return sum(part.stat().st_size for part in path.rglob("*") if part.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def _listed(codes: Sequence[float], most: int = 20) -> str:
+    return ", ".join(f"{code:g}" for code in codes[:most]) + (f" and {len(codes) - most} more" if len(codes) > most else "")
 
 
 def raster_details(info: RasterInfo) -> dict[str, Any]:

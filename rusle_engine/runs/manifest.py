@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -64,6 +65,8 @@ def topography_entry(config: Config, counts: Sequence[dict[str, int]]) -> dict[s
     return {"valid_cells": valid, **shares, **limits}
 
 
-def headline_entry(zones: pd.DataFrame, zone_id: str) -> dict[str, Any]:
-    row = zones[zones["zone_id"] == zone_id].iloc[0].to_dict()
+def headline_entry(zones: pd.DataFrame, zone_id: str | None) -> dict[str, Any]:
+    """The row of the zone that heads the report; the largest one when none is named."""
+    place = int(np.argmax(zones["area_km2"] if zone_id is None else zones["zone_id"] == zone_id))
+    row = zones.iloc[place].to_dict()
     return {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}

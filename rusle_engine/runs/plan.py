@@ -1,28 +1,32 @@
 """From a configuration to lazy factors, tolerance and zones on one grid: everything a run computes, before anything is computed."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
+import shapely
 import xarray as xr
 
-from rusle_engine.assessment.conservation import LandArea
+from rusle_engine.assessment.conservation import LandArea, area_scale
 from rusle_engine.assessment.zones import Cover, overlaps, with_region, zone_cover
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import Tile, pointwise, tiled
 from rusle_engine.core.variables import COVER, ERODIBILITY, EROSIVITY, PRACTICE, SLOPE_ANGLE, TOLERANCE, TOPOGRAPHY, Variable
 from rusle_engine.factors.ls import CAPPED, CHANNEL, NODATA_FLAG, RAISED, ls_with_flags
+from rusle_engine.files.table_input import number_of, refuse_rows, require_columns
 from rusle_engine.files.tables import read_class_names, read_table
 from rusle_engine.files.vectors import read_zones
 from rusle_engine.runs.config import Config, ZoneLayer, ZoneRaster
 from rusle_engine.runs.config import LandArea as LandAreaBlock
-from rusle_engine.runs.inputs import Inputs, Problems
+from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of
 from rusle_engine.runs.signatures import factor_function
-from rusle_engine.runs.sources import ClassRaster, MethodBlock, RainRecord, RecordTable
+from rusle_engine.runs.sources import ClassRaster, MethodBlock, RainRecord, RecordTable, did_you_mean
 from rusle_engine.terrain.slope import slope
 
 log = logging.getLogger("rusle_engine")
@@ -38,6 +42,9 @@ class Plan:
 
     grid: Grid
     inputs: Inputs
+    elevation: xr.DataArray | None = None
+    computed: dict[str, xr.DataArray] = field(default_factory=dict)
+    """Factors by letter as their sources or methods give them."""
     factors: dict[str, xr.DataArray] = field(default_factory=dict)
     """By letter, as they enter the product and as they are stored: float32 rasters, or numbers."""
     flag_records: list[Any] = field(default_factory=list)
@@ -46,7 +53,8 @@ class Plan:
     tolerance: xr.DataArray | None = None
     cover: Cover | None = None
     land_area: LandArea = None
-    headline_zone: str = REGION_ID
+    headline_zone: str | None = None
+    """None: the zone that turns out largest."""
     overlapping: list[str] = field(default_factory=list)
 
 
@@ -61,24 +69,24 @@ class Planner:
         """Everything, lazily; None when not even the grid is known."""
         leading, lead = self._lead()
         inputs = None
-        with self.problems.at(f"{leading}.raster"):
+        with self.problems.at(f"{leading}.raster", files_of(lead)):
             inputs = Inputs.led_by(lead, self.config.compute.tile_cells, self.problems)
         if inputs is None:
             return None
         found = Plan(inputs.grid, inputs)
-        dem = None
         if self.config.dem is not None:
-            with self.problems.at("dem"):
-                dem = inputs.elevation(self.config.dem)
+            with self.problems.at("dem", files_of(self.config.dem)):
+                found.elevation = inputs.elevation(self.config.dem)
         for key in FACTORS:
-            with self.problems.at(key):
-                factor = self._factor(found, key, dem)
+            with self.problems.at(key, files_of_factor(self.config, key)):
+                factor = self._factor(found, key, found.elevation)
                 if factor is not None:
+                    found.computed[key] = factor
                     found.factors[key] = as_stored(self._settled(inputs, factor))
         with self.problems.at("intensity.tolerance_t_km2"):
             found.tolerance = inputs.quantity(self.config.intensity.tolerance_t_km2, TOLERANCE, "intensity.tolerance_t_km2", self.config.landcover)
-        with self.problems.at("zones"):
-            self._add_zones(found, dem)
+        with self.problems.at("zones", files_of(self.config.zones)):
+            self._add_zones(found)
         return found
 
     def _lead(self) -> tuple[str, Any]:
@@ -118,6 +126,9 @@ class Planner:
                 variable = parameters[name].variable
                 assert variable is not None
                 arguments[name] = inputs.quantity(source, variable, role, self.config.landcover)
+        table = block.inputs.get("table")
+        if isinstance(table, RecordTable) and "soil" in arguments:
+            inputs.look_up(key, arguments["soil"], codes_of(arguments["table"]), table.file)
         if "theta" in block.from_run and dem is not None:
             arguments["theta"] = SLOPE_ANGLE.describe(slope(dem))
         if "landcover" in block.from_run and self.config.landcover is not None:
@@ -136,29 +147,37 @@ class Planner:
 
         return pointwise(settle, factor, inputs.classes(landcover, "landcover")).rename(factor.name).assign_attrs(factor.attrs)
 
-    def _add_zones(self, found: Plan, dem: xr.DataArray | None) -> None:
+    def _add_zones(self, found: Plan) -> None:
         zones = self.config.zones
         if zones is None:
-            data = dem if dem is not None else next(f for f in found.factors.values() if f.ndim == 2)
-            land = pointwise(lambda values, out: np.copyto(out, np.where(np.isnan(values), np.nan, 1.0)), data)
-            found.cover = zone_cover(land, found.grid, zone_names={1: REGION_NAME})
-            found.headline_zone = "1"
+            data = [found.elevation, *found.factors.values()]
+            land = next((raster for raster in data if raster is not None and raster.ndim == 2), None)
+            if land is not None:  # why there is none is told already
+                found.cover = zone_cover(pointwise(_mark_land, land), found.grid, zone_names={1: REGION_NAME})
             return
+        found.headline_zone = zones.headline_zone
         if isinstance(zones, ZoneLayer):
             polygons = read_zones(
                 zones.file, layer=zones.layer, id_field=zones.id_field, name_field=zones.name_field, encoding=zones.encoding, crs=zones.crs
             )
-            found.inputs.note("zones", (zones.file,), zones=len(polygons), crs=polygons.crs.to_string())
+            found.inputs.note("zones", parts_of_layer(zones.file), zones=len(polygons), crs=polygons.crs.to_string())
             found.overlapping = partly_overlapping(polygons)
-            table = polygons if zones.headline_zone is not None else with_region(polygons, REGION_NAME, REGION_ID)
-            found.cover = zone_cover(table, found.grid)
+            if found.headline_zone is None:
+                found.headline_zone = zone_of_all(polygons)
+            if found.headline_zone is None:
+                polygons, found.headline_zone = with_region(polygons, REGION_NAME, REGION_ID), REGION_ID
+            found.cover = zone_cover(polygons, found.grid)
         else:
             found.cover = self._zones_of_raster(found, zones)
         ids = found.cover.zone_ids
-        found.headline_zone = zones.headline_zone if zones.headline_zone is not None else REGION_ID if REGION_ID in ids else ids[0]
-        if found.headline_zone not in ids:
-            raise InputError(f"headline_zone {zones.headline_zone!r} is not a zone; zones are {', '.join(ids[:20])}")
-        found.land_area = None if zones.land_area is None else self._land_area(found.inputs, zones.land_area)
+        if found.headline_zone is not None and found.headline_zone not in ids:
+            near = did_you_mean(found.headline_zone, ids)
+            raise InputError(f"headline_zone {found.headline_zone!r} is not a zone; zones are {', '.join(ids[:20])}{near}")
+        if zones.land_area is not None:
+            found.land_area = self._land_area(found.inputs, zones.land_area, ids)
+            areas = found.cover.zone_areas()
+            if areas is not None:  # those of a class raster are known when it has been counted
+                area_scale(areas, found.cover, found.land_area)
 
     def _zones_of_raster(self, found: Plan, zones: ZoneRaster) -> Cover:
         source = ClassRaster(raster=zones.raster, resampling=zones.resampling, band=zones.band)
@@ -168,13 +187,24 @@ class Planner:
             found.inputs.note("zones.names", (zones.names,), rows=len(names))
         return zone_cover(found.inputs.classes(source, "zones"), found.grid, zone_names=names)
 
-    def _land_area(self, inputs: Inputs, block: LandAreaBlock) -> dict[str, float]:
-        table = read_table(block.table, encoding=block.encoding)
-        missing = [column for column in (block.id_column, block.area_column) if column not in table.columns]
-        if missing:
-            raise InputError(f"{block.table} has no column {', '.join(missing)}; columns are {', '.join(map(str, table.columns))}")
+    def _land_area(self, inputs: Inputs, block: LandAreaBlock, zone_ids: Sequence[str]) -> dict[str, float]:
+        table = read_table(block.table, encoding=block.encoding, text=(block.id_column,))
+        require_columns(table, [block.id_column, block.area_column], block.table)
         inputs.note("zones.land_area", (block.table,), rows=len(table), source=block.source)
-        return {str(key): float(area) for key, area in zip(table[block.id_column], table[block.area_column])}
+        areas: dict[str, float] = {}
+        faults = []
+        for row, (cell, area) in enumerate(zip(table[block.id_column], table[block.area_column]), start=2):
+            zone_id = "" if pd.isna(cell) else str(cell)
+            if not number_of(area) > 0:
+                faults.append(f"row {row}: zone {zone_id!r} has {area!r} where an area in km² is expected")
+            elif zone_id in areas:
+                faults.append(f"row {row}: zone {zone_id!r} stands twice")
+            elif zone_id not in zone_ids:
+                faults.append(f"row {row}: {zone_id!r} is not a zone; zones are {', '.join(zone_ids[:20])}{did_you_mean(zone_id, zone_ids)}")
+            else:
+                areas[zone_id] = number_of(area)
+        refuse_rows(faults, f"{block.table}, column {block.area_column!r}")
+        return areas
 
 
 def as_stored(factor: xr.DataArray) -> xr.DataArray:
@@ -186,6 +216,10 @@ def as_stored(factor: xr.DataArray) -> xr.DataArray:
 
 def _store(values: Tile, out: Tile) -> None:
     out[...] = values
+
+
+def _mark_land(values: Tile, out: Tile) -> None:
+    out[...] = np.where(np.isnan(values), np.nan, 1.0)
 
 
 def count_flags(flags: Tile, _row: int, _column: int) -> tuple[dict[str, int]]:
@@ -204,3 +238,26 @@ def partly_overlapping(zones: gpd.GeoDataFrame) -> list[str]:
     pairs = overlaps(zones)
     partly = pairs[pairs["share_of_smaller_pct"] < 99.99]
     return [f"{row.zone_id} and {row.other_id} ({row.share_of_smaller_pct:.1f} %)" for row in partly.itertuples()]
+
+
+def zone_of_all(zones: gpd.GeoDataFrame) -> str | None:
+    """The id of a zone that holds all others, such as the county of its towns; None when there is none."""
+    areas = shapely.area(zones.geometry.to_numpy())
+    whole = shapely.area(shapely.union_all(zones.geometry.to_numpy()))
+    return str(zones["zone_id"].iloc[int(np.argmax(areas))]) if areas.max() >= (1 - 1e-6) * whole else None
+
+
+def parts_of_layer(path: Path) -> tuple[Path, ...]:
+    """The files of a layer of polygons: a Shapefile is several."""
+    if path.suffix.lower() != ".shp":
+        return (path,)
+    parts = [part for part in path.parent.iterdir() if part.stem == path.stem and part.suffix.lower() in (".shx", ".dbf", ".prj", ".cpg")]
+    return (path, *sorted(parts))
+
+
+def files_of_factor(config: Config, key: str) -> list[Path]:
+    """The files that a factor is made from, the land cover and the DEM among them where its table or method uses them."""
+    block = config.factors[key]
+    used = list(block.from_run) if isinstance(block, MethodBlock) else ["landcover"] if getattr(block, "classes", None) == "landcover" else []
+    shared = {"landcover": config.landcover, "dem": config.dem, "theta": config.dem}
+    return [*files_of(block), *(file for name in used for file in files_of(shared[name]))]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -74,17 +74,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class RunLog(logging.Handler):
-    """Everything the package logs while the run lasts, as JSON lines: ``{"time", "level", "event", …}``."""
+class _Listener(logging.Handler):
+    """Hears what the package logs, information included, while it is entered."""
 
-    def __init__(self, path: Path):
+    def __init__(self) -> None:
         super().__init__(logging.DEBUG)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="utf-8", newline="\n")
         self._logger = logging.getLogger("rusle_engine")
         self._level = self._logger.level
 
-    def __enter__(self) -> "RunLog":
+    def __enter__(self) -> Self:
         self._logger.addHandler(self)
         self._logger.setLevel(min(logging.INFO, self._logger.level or logging.INFO))
         return self
@@ -92,12 +90,42 @@ class RunLog(logging.Handler):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._logger.removeHandler(self)
         self._logger.setLevel(self._level)
-        self._file.close()
+
+
+class Remembered(_Listener):
+    """What is logged before there is a folder to write it to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.write(record.levelname.lower(), record.getMessage(), record.name)
+        self.records.append(record)
 
-    def write(self, level: str, event: str, source: str = "run", **details: Any) -> None:
-        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event, "source": source, **details}
+
+class RunLog(_Listener):
+    """Everything the package logs while the run lasts, as JSON lines: ``{"time", "level", "event", …}``."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf-8", newline="\n")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        super().__exit__(kind, error, trace)
+        try:
+            self._file.close()
+        except OSError:  # what went wrong before is told instead
+            if kind is None:
+                raise
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._line(datetime.fromtimestamp(record.created, UTC), record.levelname.lower(), record.getMessage(), record.name)
+
+    def write(self, level: str, event: str, **details: Any) -> None:
+        self._line(datetime.now(UTC), level, event, "run", **details)
+
+    def _line(self, time: datetime, level: str, event: str, source: str, **details: Any) -> None:
+        line = {"time": time.isoformat(timespec="milliseconds"), "level": level, "event": event, "source": source, **details}
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._file.flush()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from typing import Any
 import dask.config
 import pandas as pd
 import xarray as xr
-from dask.base import compute
 from filelock import FileLock, Timeout
 
 from rusle_engine.assessment.conservation import zone_table
@@ -21,16 +21,16 @@ from rusle_engine.core.errors import ConfigError, OutputError, Problem, RunError
 from rusle_engine.core.memory import usable_threads
 from rusle_engine.core.variables import INTENSITY, SOIL_LOSS
 from rusle_engine.erosion.intensity import CLASSES
-from rusle_engine.files.atomic import make_folder, require_disk, sha256, write_json
+from rusle_engine.files.atomic import make_folder, output_error, sha256, write_json
 from rusle_engine.files.rasters import RasterOutput, open_raster, write_rasters
 from rusle_engine.files.tables import write_csv
 from rusle_engine.report.page import write_report
 from rusle_engine.report.workbook import write_workbooks
 from rusle_engine.runs import provenance
+from rusle_engine.runs.checks import MADE, checked, records_of
 from rusle_engine.runs.config import Config, exit_code_of, load_config
-from rusle_engine.runs.inputs import Problems
 from rusle_engine.runs.manifest import factor_entry, grid_entry, headline_entry, topography_entry
-from rusle_engine.runs.plan import FACTORS, Plan, Planner
+from rusle_engine.runs.plan import FACTORS, Plan
 from rusle_engine.runs.progress import NoProgress, Progress
 from rusle_engine.runs.remarks import remarks
 from rusle_engine.runs.statistics import observed, total
@@ -38,8 +38,6 @@ from rusle_engine.runs.statistics import observed, total
 log = logging.getLogger("rusle_engine")
 
 SCHEMA_VERSION = 1
-_BYTES_PER_CELL_ON_DISK = 9.0  # A and intensity, staged and encoded
-_MADE = ("run.json", "run.failed.json", "report.html", "rasters/*.tif", "rasters/*.tif.aux.xml", "rasters/*.qml", "tables/zones.csv", "tables/zones.xlsx")
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def check(config: Config | str | os.PathLike[str]) -> list[Problem]:
     except ConfigError as error:
         return list(error.problems)
     with _settings(loaded):
-        return _checked(loaded)[0]
+        return checked(loaded)[0]
 
 
 def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = None) -> RunResult:
@@ -121,7 +119,8 @@ def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = 
     told = progress or NoProgress()
     with _settings(loaded):
         told.start("check", None)
-        problems, plan = _checked(loaded)
+        with provenance.Remembered() as remembered:
+            problems, plan = checked(loaded)
         told.finish()
         if problems or plan is None:
             error = ConfigError(f"the configuration cannot be run: {len(problems)} problem{'s' if len(problems) > 1 else ''}", problems)
@@ -129,7 +128,7 @@ def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = 
             raise error
         folder = make_folder(loaded.output.folder)
         with _alone_in(folder):
-            return _Run(loaded, plan, folder, told).complete()
+            return _Run(loaded, plan, folder, told).complete(remembered)
 
 
 class _Run:
@@ -142,29 +141,42 @@ class _Run:
         self.outputs: list[dict[str, Any]] = []
         self._told = 0
 
-    def complete(self) -> RunResult:
-        for pattern in _MADE:
-            for old in self.folder.glob(pattern):
-                old.unlink()
-        with provenance.RunLog(self.folder / "logs" / "run.jsonl") as record:
-            record.write("info", "run started", configuration=provenance.digest(self.config.resolved()))
-            for key, value in self.config.defaults().items():
-                record.write("info", "default", key=key, value=value)
-            try:
-                result = self._steps()
-            except BaseException as error:
-                record.write("error", "run failed", kind=type(error).__name__, message=str(error))
-                self._tell_failure(error)
-                raise
-            record.write("info", "run finished", seconds=result.manifest["seconds"])
+    def complete(self, remembered: provenance.Remembered) -> RunResult:
+        """All steps; when one fails, the reason is all that is left of them."""
+        try:
+            self._clear()
+            with provenance.RunLog(self.folder / "logs" / "run.jsonl") as record:
+                record.write("info", "run started", configuration=provenance.digest(self.config.resolved()))
+                for key, value in self.config.defaults().items():
+                    record.write("info", "default", key=key, value=value)
+                for earlier in remembered.records:
+                    record.emit(earlier)
+                try:
+                    result = self._steps()
+                except BaseException as error:
+                    self._fail(error)
+                    record.write("error", "run failed", kind=type(error).__name__, message=str(error))
+                    raise
+                record.write("info", "run finished", seconds=result.manifest["seconds"])
+        except OutputError:
+            raise
+        except OSError as error:  # a disk that is full is met anywhere, the log included
+            raise output_error(self.folder, error) from error
         return result
+
+    def _clear(self) -> None:
+        """Take away what earlier runs made, the record first, and what a killed one left half-written."""
+        for name in MADE:
+            (self.folder / name).unlink(missing_ok=True)
+        for leftover in [*self.folder.glob(".*.partial-*"), *self.folder.glob("*/.*.partial-*")]:
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
     def _steps(self) -> RunResult:
         plan = self.plan
         assert plan.cover is not None
         assert plan.tolerance is not None
         with self._stage("rasters"):
-            factors, factor_records = _observed_factors(plan.factors)
+            factors, factor_records = records_of(plan.factors)
             assessed = assess({key.lower(): factor for key, factor in factors.items()}, plan.tolerance, plan.cover)
             a, a_records = observed(assessed.a)
             groups: dict[str, list[Any]] = {f"factor {key}": records for key, records in factor_records.items()}
@@ -273,8 +285,9 @@ class _Run:
             {"path": str(path.relative_to(self.folder).as_posix()), "sha256": sha256(path), "bytes": path.stat().st_size, "kind": kind}
         )
 
-    def _tell_failure(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException) -> None:
         try:
+            self._clear()
             write_json(self.folder / "run.failed.json", {"time": provenance.now(), "kind": type(error).__name__, "message": str(error)})
         except OSError:
             log.warning("the failure could not be written to %s either", self.folder)
@@ -282,46 +295,6 @@ class _Run:
 
 def _loaded(config: Config | str | os.PathLike[str]) -> Config:
     return config if isinstance(config, Config) else load_config(config)
-
-
-def _checked(config: Config) -> tuple[list[Problem], Plan | None]:
-    """What is wrong, and the plan as far as it could be made."""
-    problems = Problems(collect=True)
-    plan = Planner(config, problems).plan()
-    if plan is not None:
-        for key, factor in plan.factors.items():
-            if factor.ndim == 2 and key != "LS":
-                with problems.at(key):
-                    _computed(observed(factor)[1])
-        if plan.tolerance is not None and plan.tolerance.ndim == 2:
-            with problems.at("intensity.tolerance_t_km2"):
-                _computed(observed(plan.tolerance)[1])
-        with problems.at("output.folder"):
-            _require_writable(config.output.folder)
-            rasters = sum(factor.ndim == 2 for factor in plan.factors.values())
-            require_disk(config.output.folder, int(plan.grid.height * plan.grid.width * (_BYTES_PER_CELL_ON_DISK + 8.8 * rasters)))
-    return problems.found, plan
-
-
-def _computed(records: list[Any]) -> None:
-    compute(*records)
-
-
-def _require_writable(folder: Path) -> None:
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    if not os.access(existing, os.W_OK):
-        raise OutputError(f"{folder} cannot be written: {existing} is read-only for this user. Choose another output.folder.")
-
-
-def _observed_factors(factors: dict[str, xr.DataArray]) -> tuple[dict[str, xr.DataArray], dict[str, list[Any]]]:
-    watched: dict[str, xr.DataArray] = {}
-    records: dict[str, list[Any]] = {}
-    for key, factor in factors.items():
-        if factor.ndim == 2:
-            watched[key], records[key] = observed(factor)
-        else:
-            watched[key] = factor
-    return watched, records
 
 
 def _regrouped(groups: dict[str, list[Any]], flat: list[Any]) -> dict[str, list[Any]]:
