@@ -52,15 +52,17 @@ def strips(size: int, count: int = 8) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges)]
 
 
-def seconds(task: Callable[[slice], object], size: int, threads: int, repeat: int) -> float:
-    """Median time of all strips on a pool of threads."""
+def seconds(tasks: dict[str, Callable[[slice], object]], size: int, threads: int, repeat: int) -> dict[str, list[float]]:
+    """Times of all strips on a pool of threads, the tasks in turn, so that whatever else the machine does meets all of them alike."""
+    times: dict[str, list[float]] = {name: [] for name in tasks}
     with ThreadPoolExecutor(threads) as pool:
-        times = []
-        for _ in range(repeat + 1):
-            start = time.perf_counter()
-            list(pool.map(task, strips(size)))
-            times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
+        for turn in range(repeat + 1):
+            for name, task in tasks.items():
+                start = time.perf_counter()
+                list(pool.map(task, strips(size)))
+                if turn:  # the first compiles and touches memory
+                    times[name].append(time.perf_counter() - start)
+    return times
 
 
 def main() -> None:
@@ -99,16 +101,19 @@ def main() -> None:
         target[:, rows] = source[:, rows]
 
     cells = size * size
-    bandwidth = 40 * cells / seconds(copy, size, options.threads, options.repeat)
-    print(f"{size} × {size} cells, {options.threads} threads; copy {bandwidth / 1e9:.1f} GB/s (read and written)")
-    for what, task, bytes_per_cell in (
-        ("product + class", fused(None), 25),
-        (f"product + class + tallies of {len(polygons.zone_ids)} polygons", fused(polygons), 25),
-        (f"product + class + tallies of {len(np.unique(labels))} labels", fused(by_label), 27),
-    ):
-        elapsed = seconds(task, size, options.threads, options.repeat)
-        rate = bytes_per_cell * cells / elapsed
-        print(f"{what:50s} {cells / elapsed / 1e6:7.0f} M cells/s {rate / 1e9:6.1f} GB/s {100 * rate / bandwidth:5.0f} % of copy")
+    traffic = {
+        "copy": (copy, 40),
+        "product + class": (fused(None), 25),
+        f"product + class + tallies of {len(polygons.zone_ids)} polygons": (fused(polygons), 25),
+        f"product + class + tallies of {len(np.unique(labels))} labels": (fused(by_label), 27),
+    }
+    times = seconds({name: task for name, (task, _) in traffic.items()}, size, options.threads, options.repeat)
+    print(f"{size} × {size} cells, {options.threads} threads, medians of {options.repeat}")
+    for name, (_, bytes_per_cell) in traffic.items():
+        elapsed = statistics.median(times[name])
+        share = statistics.median(bytes_per_cell / 40 * copied / taken for copied, taken in zip(times["copy"], times[name]))
+        rate = bytes_per_cell * cells / elapsed / 1e9
+        print(f"{name:50s} {cells / elapsed / 1e6:7.0f} M cells/s {bytes_per_cell:3d} bytes/cell {rate:6.1f} GB/s {100 * share:5.0f} % of copy")
 
 
 if __name__ == "__main__":

@@ -91,3 +91,18 @@ def sweep(order, rows, columns, drops, left_areas, first_row, row_areas, pieces)
             next_column = column + 1
         row_areas[row - first_row] += area
     return count
+
+
+@kernel
+def window(starts, zones, lefts, rights, weights, row, column, width, row_starts, out_zones, out_lefts, out_rights, out_weights):
+    """Cut runs to the columns from ``column`` on, ``width`` of them, and the rows from ``row`` on; returns how many are left."""
+    count = 0
+    for i in range(row_starts.size - 1):
+        row_starts[i] = count
+        for n in range(starts[row + i], starts[row + i + 1]):
+            left, right = max(lefts[n] - column, 0), min(rights[n] - column, width)
+            if left < right:
+                out_zones[count], out_lefts[count], out_rights[count], out_weights[count] = zones[n], left, right, weights[n]
+                count += 1
+    row_starts[row_starts.size - 1] = count
+    return count

@@ -41,13 +41,11 @@ class Runs:
         return cls(starts.astype(np.int64), zone[order], left[order], right[order], weight[order])
 
     def window(self, row: int, column: int, height: int, width: int) -> "Runs":
-        first, last = self.starts[row], self.starts[row + height]
-        left = np.clip(self.left[first:last] - column, 0, width)
-        right = np.clip(self.right[first:last] - column, 0, width)
-        kept = right > left
-        before = np.concatenate([[0], np.cumsum(kept)])
-        starts = before[self.starts[row : row + height + 1] - first].astype(np.int64)
-        return Runs(starts, self.zone[first:last][kept], left[kept], right[kept], self.weight[first:last][kept])
+        """The runs within a tile, in its own rows and columns."""
+        starts, most = np.empty(height + 1, np.int64), self.starts[row + height] - self.starts[row]
+        zone, left, right, weight = (np.empty(most, np.int64) for _ in range(4))
+        n = coverage.window(self.starts, self.zone, self.left, self.right, self.weight, row, column, width, starts, zone, left, right, weight)
+        return Runs(starts, zone[:n], left[:n], right[:n], weight[:n])
 
 
 @dataclass(frozen=True)
