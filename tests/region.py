@@ -128,7 +128,7 @@ def build_region(folder, *, shape=(40, 50), crs="EPSG:4547", cell=30.0, zones=Tr
     )
     landcover[row + column < 3] = 0
     region.put("landcover", landcover.astype(np.uint8), nodata=0)
-    region.put("soil", (1 + (column // 20)).astype(np.uint8), nodata=255)
+    region.put("soil", (1 + 3 * column // width).astype(np.uint8), nodata=255)
 
     ndvi = np.clip(0.15 + 0.5 * (dem - 830) / 100 + 0.2 * noise, 0.02, 0.9)
     ndvi[landcover == WATER] = -9999

@@ -1,6 +1,8 @@
-"""A small configuration whose files exist; their content is not looked at by the configuration."""
+"""A configuration whose files exist but hold nothing, for tests of the configuration; and a whole region, for tests of runs."""
 
 import pytest
+
+from tests.region import build_region
 
 COMPLETE = """\
 schema_version: 1
@@ -27,3 +29,14 @@ def folder(tmp_path):
         (place / name).touch()
     (place / "run.yml").write_text(COMPLETE, encoding="utf-8")
     return place
+
+
+@pytest.fixture(scope="session")
+def whole_region(tmp_path_factory):
+    """A region larger than the smallest tile, with every kind of input; run it in a copy."""
+    return build_region(tmp_path_factory.mktemp("runs") / "region", shape=(150, 170))
+
+
+@pytest.fixture
+def region(whole_region, tmp_path):
+    return whole_region.copied(tmp_path / "region", report=False)
