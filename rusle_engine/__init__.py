@@ -16,6 +16,7 @@ _HOME = {
     "flow_accumulation": "terrain.flow",
     "ls_factor": "factors.ls",
     "r_factor": "factors.r",
+    "erosive_storms": "factors.storms",
     "k_factor": "factors.k",
     "c_factor": "factors.c",
     "p_factor": "factors.p",

@@ -29,6 +29,12 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "mm d-1": ("mm/day", "mm/d", "mm day-1", "mm day^-1"),
     "kg m-2 s-1": ("kg/m2/s", "kg m^-2 s^-1"),
     "0.1 mm": ("0.1mm", "tenth mm", "tenths of mm"),
+    "in": ("inch", "inches"),
+    "mm h-1": ("mm/h", "mm/hr", "mm h^-1", "mm hr-1", "mm·h⁻¹"),
+    "in h-1": ("in/h", "in/hr", "inch/h", "inches per hour"),
+    "mm month-1": ("mm/month", "mm/mon", "mm mon-1", "mm month^-1"),
+    "mm yr-1": ("mm/yr", "mm/year", "mm/a", "mm a-1", "mm yr^-1", "mm year-1"),
+    "degC": ("°C", "celsius", "degrees celsius", "deg c", "℃"),
     "t ha-1 yr-1": ("t/ha/yr", "t/(ha yr)", "t/(ha·yr)", "t ha-1 a-1", "t/ha/a", "t ha^-1 yr^-1", "Mg ha-1 yr-1", "t·ha⁻¹·yr⁻¹", "t/(ha·a)"),
     "t km-2 yr-1": ("t/km2/yr", "t/(km2 yr)", "t/(km²·a)", "t km-2 a-1", "t/km2/a", "t km^-2 yr^-1", "t·km⁻²·a⁻¹", "t/(km2·a)"),
     "MJ mm ha-1 h-1 yr-1": (
@@ -68,6 +74,14 @@ _CONVERSIONS: dict[tuple[str, str], float] = {
     ("%", "g kg-1"): 10.0,
     ("0.1 mm", "mm"): 0.1,
     ("mm d-1", "mm"): 1.0,
+    ("in", "mm"): 25.4,
+    ("in h-1", "mm h-1"): 25.4,
+    ("mm", "mm month-1"): 1.0,  # a total of each month, each year; never the other way, so that no month passes for a day
+    ("0.1 mm", "mm month-1"): 0.1,
+    ("in", "mm month-1"): 25.4,
+    ("mm", "mm yr-1"): 1.0,
+    ("0.1 mm", "mm yr-1"): 0.1,
+    ("in", "mm yr-1"): 25.4,
     ("t km-2 yr-1", "t ha-1 yr-1"): 0.01,
     ("t ha-1 yr-1", "t km-2 yr-1"): 100.0,
     ("100 ft tonf in acre-1 h-1 yr-1", "MJ mm ha-1 h-1 yr-1"): 17.0195,
@@ -192,5 +206,9 @@ CLAY = Variable("clay", "%", "clay content", "黏粒含量", (0.0, 100.0), "%")
 ORGANIC_CARBON = Variable("soc", "%", "soil organic carbon", "土壤有机碳", (0.0, 60.0), "%")
 ORGANIC_MATTER = Variable("om", "%", "soil organic matter", "土壤有机质", (0.0, 100.0), "%")
 RAINFALL = Variable("rain", "mm", "rainfall per time step", "时段降雨量", (0.0, 2000.0), "mm")
+RAIN_INTENSITY = Variable("rain_intensity", "mm h-1", "rain intensity", "降雨强度", (0.0, 2400.0), "mm h-1")
+MONTHLY_RAINFALL = Variable("monthly_rain", "mm month-1", "rain of a month", "月降雨量", (0.0, 10000.0), "mm month-1")
+ANNUAL_RAINFALL = Variable("annual_rain", "mm yr-1", "rain of a year", "年降雨量", (0.0, 27000.0), "mm yr-1")
+TEMPERATURE = Variable("temperature", "degC", "air temperature", "气温", (-90.0, 60.0), "degC")
 LAND_COVER = Variable("landcover", "1", "land cover class", "土地利用类型", (-np.inf, np.inf), "1")
 SOIL_CLASS = Variable("soil", "1", "soil unit", "土壤类型", (-np.inf, np.inf), "1")
