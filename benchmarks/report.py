@@ -17,6 +17,7 @@ SCRIPTS = {
     "Terrain kernels": "terrain.py",
     "Product, class and zone tallies": "soil_loss.py",
     "Factor kernels": "factors.py",
+    "Storms and R": "erosivity.py",
     "Rasters written": "rasters.py",
     "The whole job": "chain.py",
     "Start of the command": "startup.py",

@@ -58,6 +58,19 @@ def test_a_half_month_of_storms(month, options, expected):
     assert result["wr"].sum().item() == pytest.approx(1.0, abs=1e-15)
 
 
+@pytest.mark.parametrize(("month", "expected"), [(1, 105.68203), (7, 355.00684)])  # Appendix A, R-9
+def test_the_sinusoid_of_xie2016(month, expected):
+    result = r_factor(in_half_month(month, (50.0, 9.6)), method="xie2016_sinusoid")
+    assert result["R"].item() == pytest.approx(expected, rel=1e-7)
+
+
+def test_the_sinusoid_month_by_month():
+    alpha = [0.12323, 0.14271, 0.19592, 0.26860, 0.34128, 0.39449, 0.41397, 0.39449, 0.34128, 0.26860, 0.19592, 0.14271]
+    rain = record(**{f"m{month:02d}_20": 10.0 for month in range(1, 13)})
+    shares = r_factor(rain, method="xie2016_sinusoid")["wr"].sel(half_month=slice(2, None, 2))
+    np.testing.assert_allclose(shares, np.array(alpha) / sum(alpha), atol=1e-5)
+
+
 @pytest.mark.parametrize(("month", "coefficient"), [(4, 0.3101), (5, 0.3937), (9, 0.3937), (10, 0.3101)])
 def test_the_warm_season_is_may_to_september(month, coefficient):
     assert r_factor(in_half_month(month, (50.0,)))["R"].item() == pytest.approx(coefficient * 50**1.7265, rel=1e-12)
@@ -197,8 +210,12 @@ def test_tenths_of_a_millimetre_are_converted_and_other_units_refused():
     assert r_factor(record(m07_20=500.0), units="0.1 mm")["R"].item() == pytest.approx(0.3937 * 50**1.7265, rel=1e-12)
     with pytest.raises(InputError, match=r"rain .* has units 'kg m-2 s-1'; expected 'mm'"):
         r_factor(record(), units="kg m-2 s-1")
-    with pytest.raises(InputError, match="'inch'"):
-        r_factor(record(), units="inch")
+    with pytest.raises(InputError, match="'furlong'"):
+        r_factor(record(), units="furlong")
+
+
+def test_inches_are_converted_by_name():
+    assert r_factor(record(m07_20=2.0), units="inch")["R"].item() == pytest.approx(0.3937 * 50.8**1.7265, rel=1e-12)
 
 
 def twice(rain):
@@ -231,6 +248,12 @@ def test_a_record_that_cannot_be_right_is_refused(spoil, message):
         ({"pd12_mm": 24.8}, "go together"),
         ({"pd12_mm": 24.8, "py12_mm": 305.0}, "xie2016 does not use pd12_mm, py12_mm"),
         ({"max_missing_pct": 100.0}, "less than 100"),
+        ({"energy": "brown_foster1987", "gap_h": 4.0}, "xie2016 does not use energy, gap_h"),
+        ({"record": "cumulative"}, "xie2016 does not use record"),
+        ({"coefficient_units": "US R"}, "xie2016 does not use coefficient_units"),
+        ({"method": "ei30", "threshold_mm": 10.0}, "ei30 does not use threshold_mm"),
+        ({"method": "ei30"}, "a value every 1440 minutes; storms need steps of 1 to 60 minutes"),
+        ({"method": "ei31"}, "no method 'ei31'; expected one of xie2016, "),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):
@@ -253,13 +276,14 @@ def grid(rows, columns, seed=3, days=731):
     return xr.DataArray(values, dims=("time", "y", "x"), coords=coords, attrs={"units": "mm/day"})
 
 
-@pytest.mark.parametrize("method", ["xie2016", "zhang2003"])
+@pytest.mark.parametrize("method", ["xie2016", "xie2016_sinusoid", "zhang2003", "zhang_fu2003", "renard_freimund1994", "wischmeier_monthly"])
 @given(rows=st.integers(1, 5), columns=st.integers(1, 5), tile=st.tuples(st.integers(1, 400), st.integers(1, 5), st.integers(1, 5)))
 @settings(max_examples=10, deadline=None)
 def test_lazy_equals_eager_on_any_tiling(method, rows, columns, tile):
     rain = grid(rows, columns)
-    eager = r_factor(rain, method=method)
-    lazy = r_factor(rain.chunk(dict(zip(("time", "y", "x"), tile))), method=method)
+    options = {"coefficient_units": "US R"} if method == "wischmeier_monthly" else {}
+    eager = r_factor(rain, method=method, **options)
+    lazy = r_factor(rain.chunk(dict(zip(("time", "y", "x"), tile))), method=method, **options)
     for name in eager.data_vars:
         assert dask.is_dask_collection(lazy[name])
         assert lazy[name].dims == eager[name].dims

@@ -113,7 +113,8 @@ def test_every_problem_is_told_at_once(folder):
     assert code == 78
     assert found["project.naem"].startswith("unknown key (value 'X'); did you mean 'name'?; allowed here: name, name_zh")
     assert "dme.tif does not exist" in found["dem.raster"]
-    assert found["R.method"] == "'xie2015' is not a method here; allowed: xie2016, zhang2003; did you mean 'xie2016'?"
+    assert found["R.method"].startswith("'xie2015' is not a method here; allowed: xie2016, ")
+    assert found["R.method"].endswith("; did you mean 'xie2016'?")
     assert found["LS.steepness"] == "'lui1994' seen; allowed: 'mccool1987', 'liu1994'; did you mean 'liu1994'?"
     assert found["LS.max_slope_length_m"] == "'far' seen; expected a number"
     assert found["C.constant"] == "1.5 seen; cover and management factor lies from 0 to 1"
@@ -144,7 +145,7 @@ def test_every_problem_is_told_at_once(folder):
         ("dem.raster=[]", "dem.raster", "empty list"),
         ("dem.raster=tiles", "dem.raster", "is a folder"),
         ("dem.units=ft", "dem.units", "'ft' is not a unit of elevation; expected 'm'"),
-        ("R.rain.units=inch", "R.rain.units", "'inch' is not a unit of rainfall per time step; expected 'mm'"),
+        ("R.rain.units=furlong", "R.rain.units", "'furlong' is not a unit of rainfall per time step; expected 'mm'"),
         ("landcover.resampling=bilinear", "landcover.resampling", "allowed: 'mode', 'nearest'"),
         ("schema_version=2", "schema_version", "2 seen; allowed: 1"),
         ("project=null", "project", "expected a block of keys"),

@@ -1,0 +1,144 @@
+"""R from erosive storms: the mean annual sum of EI30, of a station, a table of storms or a grid of fine rain."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from rusle_engine.core.errors import InputError
+from rusle_engine.core.lift import Tile, is_lazy, over_time
+from rusle_engine.core.methods import MethodInfo
+from rusle_engine.core.variables import EROSIVITY
+from rusle_engine.factors.half_months import COUNTS, Calendar, erosivity_dataset, require_share
+from rusle_engine.factors.rain_intervals import RecordKind, Stamp, Timeline, timeline
+from rusle_engine.factors.rain_records import Rain
+from rusle_engine.factors.storms import ENERGIES, StepCorrection, StormRules, by_half_month, storms_of
+from rusle_kernels import erosivity
+
+METHODS = {
+    "ei30": MethodInfo(
+        equation="R = mean annual sum of E I30 over erosive storms; E = sum e v over the intervals of a storm",
+        source="Wischmeier and Smith 1978; Renard et al. 1997",
+        inputs=("rain in steps of 1 to 60 minutes, or breakpoints",),
+        units=EROSIVITY.units,
+        status="verified",
+        formula_id="R-1",
+        valid_for="records fine enough to show 30-minute peaks; 5 minutes or less needs no correction worth the name",
+    ),
+    **ENERGIES,
+}
+
+_YUE2020 = {5.0: 1.051, 60.0: 1.871}
+"""Annual R from 1-minute data over annual R from a fixed step, by step [min]."""
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Storms on a calendar: from the series of cells to the columns of ``erosivity_dataset``."""
+
+    line: Timeline
+    calendar: Calendar
+    rules: StormRules
+    max_missing_pct: float
+    annual_correction: float
+
+    def columns(self, values: Tile) -> Tile:
+        depth = self.line.depth(values)
+        slots = len(self.calendar.days)
+        half_months, missing = np.zeros((len(depth), slots)), np.empty((len(depth), slots))
+        for cell, series in enumerate(depth):
+            missing[cell] = self.line.missing_days(self.line.gaps(series))
+            storms = storms_of(self.line.begin, self.line.end, series, self.rules, self.line.step_min)
+            slot = self.calendar.slot(self.line.moments(storms.start_min))
+            half_months[cell] = np.bincount(slot, storms.values[:, 3], minlength=slots)
+        return _columns(half_months * self.annual_correction, missing, self.calendar, self.max_missing_pct)
+
+
+def _columns(half_months: Tile, missing: Tile, calendar: Calendar, max_missing_pct: float) -> Tile:
+    kept, used = calendar.used(missing, max_missing_pct)
+    annual = np.empty((len(half_months), 25))
+    erosivity.annual_erosivity(half_months, used, annual)
+    return np.column_stack([annual, calendar.counts(kept, used, missing)])
+
+
+def storm_erosivity(
+    rain: Rain,
+    rules: StormRules,
+    *,
+    record: RecordKind,
+    stamp: Stamp,
+    step_min: float | None,
+    absent_is_dry: bool,
+    max_missing_pct: float,
+    units: str | None,
+) -> xr.Dataset:
+    """R by ``ei30``: what ``r_factor`` returns. Each cell of a grid is cut into storms of its own.
+
+    Raises
+    ------
+    InputError
+        When the record is not in steps of 1 to 60 minutes (or breakpoints), and at a station when too little of it remains.
+    """
+    line, values = timeline(rain, record=record, stamp=stamp, step_min=step_min, absent_is_dry=absent_is_dry, units=units)
+    rules.corrections(line.step_min)  # refuse at once what it cannot correct
+    model = _Model(line, line.calendar, rules, max_missing_pct, _annual_correction(rules.step_correction, line.step_min))
+    attrs = {
+        "method": "ei30",
+        **asdict(rules),
+        "record": record,
+        "step_min": line.step_min,
+        "absent_is_dry": absent_is_dry,
+        "max_missing_pct": max_missing_pct,
+        "energy_formula": ENERGIES[rules.energy].formula_id,
+        **METHODS["ei30"].provenance(),
+    }
+    if values.ndim == 1 and not is_lazy(values):
+        missing = line.missing_days(line.gaps(line.depth(values.values[None, :])[0]))
+        attrs |= model.calendar.require_enough(missing, max_missing_pct)
+    return erosivity_dataset(over_time(model.columns, values, size=25 + len(COUNTS)), _plain(attrs), days_missing=np.float64)
+
+
+def erosivity_of_storms(storms: pd.DataFrame, *, max_missing_pct: float = 5.0) -> xr.Dataset:
+    """R from a table of storms: for storms that were looked through first, or records of which the snow was left out.
+
+    Parameters
+    ----------
+    storms
+        What ``erosive_storms`` returned, or some of its rows.
+    max_missing_pct
+        Share of missing days above which a half-month, or a whole calendar year, is left out [%].
+
+    Returns
+    -------
+    Dataset
+        As of ``r_factor``.
+
+    Raises
+    ------
+    InputError
+        When the table does not say which years it covers, and when too little of them remains.
+    """
+    require_share(max_missing_pct)
+    calendar, sums, missing = by_half_month(storms)
+    left_out = calendar.require_enough(missing, max_missing_pct)
+    columns = _columns(sums["ei30"][None, :], missing[None, :], calendar, max_missing_pct)[0]
+    by_name = ("first_year", "last_year", "days_missing_by_half_month", "gaps_in_storms_min", "days_missing", "storms_found")
+    attrs: dict[str, Any] = {str(name): value for name, value in storms.attrs.items() if name not in by_name}
+    attrs |= {"max_missing_pct": max_missing_pct, **METHODS["ei30"].provenance(), **left_out}
+    return erosivity_dataset(xr.DataArray(columns, dims="value"), _plain(attrs), days_missing=np.float64)
+
+
+def _annual_correction(correction: StepCorrection | None, step_min: float | None) -> float:
+    if correction != "yue2020":
+        return 1.0
+    if step_min not in _YUE2020:
+        steps = " and ".join(f"{step:g}" for step in _YUE2020)
+        raise InputError(f"yue2020 has factors for steps of {steps} minutes; this record's step is {step_min} minutes: leave step_correction out")
+    return _YUE2020[step_min]
+
+
+def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Without what is None: files of arrays cannot hold it, and its absence says the same."""
+    return {name: int(value) if isinstance(value, bool) else value for name, value in attrs.items() if value is not None}
