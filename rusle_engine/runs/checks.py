@@ -8,7 +8,9 @@ import xarray as xr
 from dask.base import compute
 
 from rusle_engine.core.errors import InputError, OutputError, Problem
+from rusle_engine.core.lift import Tile, tiled
 from rusle_engine.core.variables import TOLERANCE
+from rusle_engine.erosion.intensity import check_tolerances
 from rusle_engine.files.atomic import require_disk
 from rusle_engine.runs.config import Config
 from rusle_engine.runs.inputs import Problems, files_of
@@ -66,12 +68,24 @@ def _check_values(config: Config, plan: Plan, problems: Problems) -> None:
             for lookup in plan.inputs.lookups.get("intensity", []):
                 lookup.require_rows()
             _require_values(plan.tolerance, TOLERANCE.long_name)
+            _require_tolerances(plan.tolerance)
 
 
 def _require_values(array: xr.DataArray, name: str, *made_of_it: xr.DataArray) -> None:
     """Compute every tile, of what is made of the array too; refused when there is no value in any."""
     if array.ndim == 2 and total(compute([observed(raster)[1] for raster in (array, *made_of_it)])[0][0]).valid == 0:
         raise InputError(f"{name} has no value anywhere on the grid. Does its file lie where the grid lies, and is its nodata code right?")
+
+
+def _require_tolerances(tolerance: xr.DataArray) -> None:
+    def on_tile(tile: Tile, _row: int, _column: int) -> tuple[None]:
+        check_tolerances(tile)
+        return (None,)
+
+    if tolerance.ndim == 0:
+        check_tolerances(tolerance.values)
+    else:
+        compute(*tiled(on_tile, tolerance, dtypes=())[1])
 
 
 def _require_place(config: Config, plan: Plan) -> None:

@@ -111,7 +111,7 @@ class Inputs:
 
     @classmethod
     def led_by(cls, lead: Dem | QuantityRaster, tile_cells: int, problems: Problems) -> "Inputs":
-        """Inputs on the grid of the raster that leads, in chunks near ``tile_cells`` on a side that fit its blocks."""
+        """Inputs on the grid of the raster that leads, in chunks of ``tile_cells`` on a side."""
         crs = lead.crs if isinstance(lead, Dem) else None
         info = describe_raster(lead.raster, band=lead.band, crs=crs)
         array = open_raster(lead.raster, band=lead.band, crs=crs, chunks=tile_cells)
@@ -179,7 +179,15 @@ class Inputs:
         return table.drop(columns=shadowed).rename(columns=ours_by_theirs)
 
     def rain(self, source: RainRecord, role: str) -> pd.Series:
-        record = read_rain(source.file, date_column=source.date_column, rain_column=source.rain_column, units=source.units, encoding=source.encoding)
+        record = read_rain(
+            source.file,
+            date_column=source.date_column,
+            rain_column=source.rain_column,
+            units=source.units,
+            date_format=source.date_format,
+            missing_codes=source.missing_codes,
+            encoding=source.encoding,
+        )
         self.note(role, (source.file,), **record.quality)
         return record.daily
 

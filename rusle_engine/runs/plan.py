@@ -1,6 +1,7 @@
 """From a configuration to lazy factors, tolerance and zones on one grid: everything a run computes, before anything is computed."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 import shapely
 import xarray as xr
 
-from rusle_engine.assessment.conservation import LandArea, area_scale
+from rusle_engine.assessment.conservation import area_scale
 from rusle_engine.assessment.zones import Cover, overlaps, with_region, zone_cover
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
@@ -52,7 +53,7 @@ class Plan:
     erosivity: xr.Dataset | None = None
     tolerance: xr.DataArray | None = None
     cover: Cover | None = None
-    land_area: LandArea = None
+    land_area: dict[str, float] | None = None
     headline_zone: str | None = None
     """None: the zone that turns out largest."""
     overlapping: list[str] = field(default_factory=list)
@@ -175,9 +176,10 @@ class Planner:
             raise InputError(f"headline_zone {found.headline_zone!r} is not a zone; zones are {', '.join(ids[:20])}{near}")
         if zones.land_area is not None:
             found.land_area = self._land_area(found.inputs, zones.land_area, ids)
-            areas = found.cover.zone_areas()
-            if areas is not None:  # those of a class raster are known when it has been counted
-                area_scale(areas, found.cover, found.land_area)
+            measured = found.cover.zone_areas()
+            if measured is not None:  # those of a class raster are known when it has been counted
+                found.land_area |= land_area_of_region(dict(zip(ids, measured)), found.land_area)
+                area_scale(measured, found.cover, found.land_area)
 
     def _zones_of_raster(self, found: Plan, zones: ZoneRaster) -> Cover:
         source = ClassRaster(raster=zones.raster, resampling=zones.resampling, band=zones.band)
@@ -245,6 +247,14 @@ def zone_of_all(zones: gpd.GeoDataFrame) -> str | None:
     areas = shapely.area(zones.geometry.to_numpy())
     whole = shapely.area(shapely.union_all(zones.geometry.to_numpy()))
     return str(zones["zone_id"].iloc[int(np.argmax(areas))]) if areas.max() >= (1 - 1e-6) * whole else None
+
+
+def land_area_of_region(measured: Mapping[str, int], stated: Mapping[str, float]) -> dict[str, float]:
+    """The official area of the region that was put before the zones: the sum of theirs, when they make it up and all are stated."""
+    parts = {zone_id: area for zone_id, area in measured.items() if zone_id != REGION_ID}
+    if REGION_ID not in measured or set(stated) != set(parts) or abs(sum(parts.values()) - measured[REGION_ID]) > 1e-6 * measured[REGION_ID]:
+        return {}
+    return {REGION_ID: math.fsum(stated.values())}
 
 
 def parts_of_layer(path: Path) -> tuple[Path, ...]:

@@ -212,6 +212,10 @@ class RainRecord(_FileBlock):
     """Column of the rain of each day."""
     units: Annotated[str, convertible_to(RAINFALL)] = "mm"
     """Unit of the rain: mm, or 0.1 mm."""
+    date_format: str | None = None
+    """Form of the dates, such as "%d/%m/%Y"; null: one that begins with the year, such as 2013-01-05 or 20130105."""
+    missing_codes: list[float] = Field(default_factory=list)
+    """Numbers that stand for a day without a value, such as 32766."""
     encoding: str | None = None
     """Text encoding of the file, such as gbk; null: UTF-8, else GB18030."""
 

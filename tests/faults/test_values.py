@@ -96,10 +96,16 @@ def test_texture_as_fractions(region, refused):
     refused(region, "K", 65, "sand.tif", "add up to 1, not to 100", "Declare units '1'")
 
 
-def test_tolerance_in_t_ha(region, refused):
-    region.put("tolerance", full(region, -5))
+@pytest.mark.parametrize(("tolerance", "said"), [(-5, "expected 0 to 5000"), (0, "above 0 and up to 2500"), (3000, "above 0 and up to 2500")])
+def test_impossible_tolerance(region, refused, tolerance, said):
+    region.put("tolerance", with_one(region, 1000, tolerance))
     region.config["intensity"]["tolerance_t_km2"] = {"raster": "tolerance.tif"}
-    refused(region, "intensity.tolerance_t_km2", 65, "tolerance.tif", "is -5", "expected 0 to 5000")
+    refused(region, "intensity.tolerance_t_km2", 65, "tolerance.tif", f"is {tolerance}", said)
+
+
+def test_impossible_tolerance_as_a_number(region, refused):
+    region.config["intensity"]["tolerance_t_km2"] = 3000
+    refused(region, "intensity.tolerance_t_km2", 65, "is 3000 t km-2 yr-1", "above 0 and up to 2500")
 
 
 @pytest.mark.parametrize(("key", "value"), [("C", 1.2), ("P", -0.1), ("K", 0.4), ("R", -5), ("LS", -1)])
@@ -217,7 +223,10 @@ def test_negative_rain(region, refused):
     table = rain(region)
     table.loc[99, "rain"] = -99.9
     put_rain(region, table)
-    refused(region, "R", 65, "rain.csv", "row 101: rain is negative (-99.9)", "a code for missing")
+    refused(region, "R", 65, "rain.csv", "row 101: rain is negative (-99.9)", "a code for missing (missing_codes)")
+    region.config["R"]["rain"] = {"file": "rain.csv", "missing_codes": [32766, -99.9]}
+    (entry,) = (entry for entry in region.run().manifest["inputs"] if entry["role"] == "R.rain")
+    assert entry["missing_days"] == 1
 
 
 def test_rain_in_tenths_taken_for_millimetres(region, refused):
@@ -237,7 +246,9 @@ def test_dates_that_begin_with_the_day(region, refused):
     table = rain(region)
     table["date"] = pd.to_datetime(table["date"]).dt.strftime("%d/%m/%Y")
     put_rain(region, table)
-    refused(region, "R", 65, "rain.csv", "'01/01/2019'", "not in a form that begins with the year")
+    refused(region, "R", 65, "rain.csv", "'01/01/2019'", "not in a form that begins with the year", "date_format='%d/%m/%Y'")
+    region.config["R"]["rain"] = {"file": "rain.csv", "date_format": "%d/%m/%Y"}
+    assert region.check() == []
 
 
 def test_monthly_rain(region, refused):

@@ -360,6 +360,19 @@ def test_official_land_area_scales_areas_and_not_rates(finished, region):
     assert entry["source"] == "国土变更调查 2023"
 
 
+def test_official_areas_of_all_towns_make_that_of_their_region(finished, region):
+    _, plain = finished
+    measured = plain.tables["zones"].set_index("zone_id")["area_km2"]
+    polygons = region.zone_polygons()
+    del polygons["140602", "河口县"]
+    region.put_zones(polygons)
+    stated = {"01": 1.02 * measured["01"], "02": 0.99 * measured["02"]}
+    write_csv(region.folder / "land.csv", [{"zone_id": key, "land_area_km2": area} for key, area in stated.items()])
+    region.config["zones"]["land_area"] = {"table": "land.csv", "source": "made up"}
+    areas = region.run().tables["zones"].set_index("zone_id")["area_km2"]
+    assert areas.to_dict() == pytest.approx({"region": sum(stated.values()), **stated}, rel=1e-12)
+
+
 def test_water_without_ndvi_is_assessed_as_slight_by_the_land_use_rule(finished, region):
     _, ruled = finished
     water = region.values("landcover") == WATER
