@@ -36,7 +36,7 @@ def separate(begin, end, depth, before, gap_min, limit_mm, first):
         if broken < 0 and at >= begin[start]:
             inside = max(0.0, (at - begin[left]) / (end[left] - begin[left]))
             if before[k] - before[left] - depth[left] * inside < limit_mm:
-                broken = left if at > begin[left] else max(start, left - 1)
+                broken = left
         while broken < 0 and end[left] + gap_min <= end[k]:
             if before[k] + rate * (end[left] + gap_min - begin[k]) - before[left] - depth[left] < limit_mm:
                 broken = left

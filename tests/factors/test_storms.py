@@ -154,6 +154,18 @@ def test_six_hours_of_drizzle_divide_storms_also_without_a_pause():
     assert erosive_storms(rain, gap_depth_mm=0)["depth_mm"].tolist() == pytest.approx([41.4])
 
 
+def test_a_span_may_begin_inside_a_long_interval():
+    drizzle = {0: 0.0, 300: 1.5, 480: 1.5, 510: 31.5}  # from minute 120 to 480 only 0.9 mm
+    assert erosive_storms(breakpoints(drizzle), record="cumulative", **ALL)["depth_mm"].tolist() == pytest.approx([1.5, 30.0])
+    assert erosive_storms(breakpoints(drizzle), record="cumulative", gap_depth_mm=0.9, **ALL)["depth_mm"].tolist() == pytest.approx([31.5])
+
+
+def test_a_span_may_begin_with_the_storm_and_end_inside_a_long_interval():
+    rising = {0: 0.0, 60: 0.1, 354: 0.1, 474: 20.1}  # the first six hours have 1.1 mm, every later six hours more
+    assert erosive_storms(breakpoints(rising), record="cumulative", **ALL)["depth_mm"].tolist() == pytest.approx([0.1, 20.0])
+    assert erosive_storms(breakpoints(rising), record="cumulative", gap_depth_mm=1.1, **ALL)["depth_mm"].tolist() == pytest.approx([20.1])
+
+
 @pytest.mark.parametrize(
     ("depths", "options", "kept"),
     [
