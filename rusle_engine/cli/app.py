@@ -201,13 +201,13 @@ def version(as_json: Json = False, debug: Debug = False) -> None:
 
 
 def _run(talk: Talk, config: Path, overrides: list[str]) -> None:
-    from rusle_engine.cli.progress import progress_on_stderr
+    from rusle_engine.cli.progress import Heeding, progress_on_stderr
     from rusle_engine.runs.config import load_config
     from rusle_engine.runs.run import run as run_config
 
     loaded = load_config(config, overrides)
     with progress_on_stderr(quiet=talk.quiet) as progress:
-        result = run_config(loaded, progress=progress)
+        result = run_config(loaded, progress=Heeding(progress, talk.heed))
     manifest, report = result.manifest, result.path / "report.html"
     for warning in manifest["warnings"]:
         talk.say(f"rusle: warning: {warning['en']}")

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,25 @@ def progress_on_stderr(*, quiet: bool) -> Iterator[Progress]:
             yield bar
         finally:
             bar.close()
+
+
+class Heeding:
+    """A progress that calls ``heed`` at every step, so that who wants the work to end need not wait for all of it."""
+
+    def __init__(self, progress: Progress, heed: Callable[[], None]):
+        self._progress, self._heed = progress, heed
+
+    def start(self, stage: str, total: int | None) -> None:
+        self._heed()
+        self._progress.start(stage, total)
+
+    def advance(self, amount: int) -> None:
+        self._heed()
+        self._progress.advance(amount)
+
+    def finish(self) -> None:
+        self._heed()
+        self._progress.finish()
 
 
 class Lines:

@@ -47,13 +47,14 @@ class Talk:
         self._level = logging.DEBUG if debug else logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
         self._handler = _ToStderr()
         self._terminate: Any = None
+        self._ending = False
 
     def __enter__(self) -> "Talk":
         logger = logging.getLogger("rusle_engine")
         logger.addHandler(self._handler)
         logger.setLevel(logging.DEBUG)
         self._handler.setLevel(self._level)
-        self._terminate = signal.signal(signal.SIGTERM, _terminated)
+        self._terminate = signal.signal(signal.SIGTERM, self._terminated)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -66,6 +67,15 @@ class Talk:
             self._failed("interrupted" if code == INTERRUPTED else "terminated", code)
         elif isinstance(error, Exception) and not type(error).__module__.startswith("typer"):
             self._told(error)
+
+    def heed(self) -> None:
+        """End here when SIGTERM came while a compiled library was calling back: it may have swallowed what the handler raised (measured)."""
+        if self._ending:
+            raise Terminated
+
+    def _terminated(self, _signal: int, _frame: FrameType | None) -> None:
+        self._ending = True
+        raise Terminated
 
     def say(self, text: str) -> None:
         """A remark for a person, on stderr."""
@@ -103,7 +113,3 @@ def problems_as_json(problems: Any) -> list[dict[str, Any]]:
 
 def _json(values: dict[str, Any]) -> str:
     return json.dumps({"schema_version": SCHEMA_VERSION, **values}, ensure_ascii=False, indent=2, default=str)
-
-
-def _terminated(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
