@@ -1,101 +1,111 @@
-"""Million cells a second of every terrain kernel, on one thread, over a fractal DEM of N × N cells made here from a seed.
+"""Million cells a second of filling, directions, accumulation and slope, in memory, over a fractal DEM of N × N cells made here from a seed.
 
-    python benchmarks/terrain.py 4000
+    python benchmarks/terrain.py 10000
 
-``--dtype float64`` for double precision. CPU seconds, the best of three, so that a busy machine shows less.
+``--dtype float64`` for double precision, ``--threads 1 2``. Wall and CPU seconds of the best of three; CPU seconds divided by threads is what
+an idle machine would need, so that a busy one shows less.
 """
 
 import argparse
+import resource
 import time
 from collections.abc import Callable
 from typing import Any
 
+import dask
 import numpy as np
+import xarray as xr
 
-from rusle_engine.factors.ls_parts import LINES
-from rusle_engine.terrain.conditioning import Heights, drainage_tree
-from rusle_engine.terrain.flow import _accumulated, padded_codes, steepness_weights
-from rusle_engine.terrain.watersheds import _labels
-from rusle_kernels import accumulate, fill, flow, slope, topography
+from rusle_engine.core.grid import Grid
+from rusle_engine.terrain.conditioning import condition
+from rusle_engine.terrain.drainage import Heights
+from rusle_engine.terrain.flow import directions_on, upslope_area_of
+from rusle_engine.terrain.slope import slope_of
+from rusle_kernels import fill
 
 CELL_M = 10.0
 REPEATS = 3
+PATCH = 5000
+"""Larger surfaces repeat a patch of this size under one tilt: transforms of 10⁸ cells would take more memory than the terrain."""
 
 
-def fractal_dem(size: int, dtype: str = "float32", seed: int = 1) -> np.ndarray[Any, Any]:
-    """A tilted fractal surface (Hurst 0.8, 10 % slope from cell to cell) with 0.1 m of white noise: a third of its cells lie in pits."""
+def fractal_patch(size: int, seed: int = 1) -> np.ndarray[Any, Any]:
+    """A fractal surface (Hurst 0.8, 10 % slope from cell to cell) with 0.1 m of white noise: a third of its cells lie in pits."""
     rng = np.random.default_rng(seed)
     spectrum = np.fft.rfft2(rng.standard_normal((size, size), dtype=np.float32))
     wave = np.hypot(np.fft.fftfreq(size)[:, np.newaxis], np.fft.rfftfreq(size)[np.newaxis, :])
     wave[0, 0] = np.inf
     heights = np.fft.irfft2(spectrum * wave**-1.8, (size, size))
     heights *= 0.1 * CELL_M / np.diff(heights, axis=1).std()
-    heights += 0.02 * np.arange(size)[:, np.newaxis] + 0.01 * np.arange(size) + rng.normal(0, 0.1, (size, size))
-    return np.ascontiguousarray(heights, dtype)
+    return (heights + rng.normal(0, 0.1, (size, size))).astype(np.float32)
 
 
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of the fastest of three calls, and what the last one returned."""
-    fastest = np.inf
+def fractal_dem(size: int, dtype: str = "float32") -> np.ndarray[Any, Any]:
+    """``size`` × ``size`` heights under a tilt of 2 and 1 cm from cell to cell."""
+    patch = fractal_patch(min(size, PATCH))
+    heights = np.empty((size, size), dtype)
+    for row in range(0, size, PATCH):
+        for column in range(0, size, PATCH):
+            part = heights[row : row + PATCH, column : column + PATCH]
+            part[:] = patch[: part.shape[0], : part.shape[1]]
+    for row in range(size):
+        heights[row] += (0.02 * row + 0.01 * np.arange(size)).astype(dtype)
+    return heights
+
+
+def timed(function: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Wall and CPU seconds of the fastest of three calls, and what the last one returned."""
+    wall = cpu = np.inf
     for _ in range(REPEATS):
-        start = time.thread_time()
+        result = None  # free the last one first
+        start, started = time.perf_counter(), time.process_time()
         result = function()
-        fastest = min(fastest, time.thread_time() - start)
-    return fastest, result
+        wall, cpu = min(wall, time.perf_counter() - start), min(cpu, time.process_time() - started)
+    return wall, cpu, result
 
 
-def stages(heights: np.ndarray[Any, Any]) -> dict[str, float]:
-    """CPU seconds of each stage from heights to LS."""
-    rows = heights.shape[0]
-    seconds: dict[str, float] = {}
+def plain_fill(heights: np.ndarray[Any, Any]) -> None:
+    """The oracle: one queue over all cells."""
     kind = Heights.of(heights.dtype)
-    sizes, areas = np.full(rows, CELL_M), np.full(rows, CELL_M**2)
+    keys = kind.keys(np.pad(heights, 1, constant_values=np.nan))
+    queues = np.empty(keys.size, keys.dtype), np.empty(keys.size, np.int32), np.empty(keys.size, np.int32)
+    fill.priority_flood(keys, kind.nodata, np.empty(keys.shape, bool), *queues)
 
-    def plain_fill() -> None:
-        keys = kind.keys(heights)
-        cells = keys.size
-        queues = np.empty(cells, keys.dtype), np.empty(cells, np.int32), np.empty(cells, np.int32)
-        fill.priority_flood(keys, kind.nodata, np.empty(keys.shape, bool), *queues)
 
-    seconds["fill, plain priority-flood"], _ = timed(plain_fill)
-    seconds["fill and drainage tree"], (filled, step) = timed(lambda: drainage_tree(heights))
-    codes, nearness = np.empty(heights.shape, np.uint8), steepness_weights(sizes, sizes)
-    seconds["D8, steepest descent"], _ = timed(lambda: flow.d8_steepest(filled, step, nearness, codes))
-    padded, step_of_code = padded_codes(codes)
-
-    def walk() -> None:
-        inflows, total = np.full(padded.shape, 255, np.uint8), np.ones(padded.shape, np.int64)
-        accumulate.inflow_counts(padded, inflows)
-        accumulate.accumulate(padded, step_of_code, inflows, np.empty(padded.shape[1], np.int64), total)
-
-    seconds["accumulation, kernels"], _ = timed(walk)
-    one = np.ones(rows, np.int64)
-    seconds["accumulation, whole function"], area_in = timed(lambda: _accumulated(codes, row_amounts=one, own=one, scale=CELL_M**2))
-    seconds["sub-basins"], _ = timed(lambda: _labels(codes, min_cells=1000))
-    ringed = np.pad(heights, 1, constant_values=np.nan)
-    gradient, theta = np.empty(heights.shape, np.complex128), np.empty(heights.shape)
-    seconds["slope, theta"], _ = timed(lambda: slope.slope_horn1981(ringed, sizes, sizes, theta))
-    ls, flags, parts = np.empty(heights.shape), np.empty(heights.shape, np.uint8), np.empty((3, 1, heights.shape[1]))
-
-    def slope_and_ls() -> None:
-        slope.gradient_horn1981(ringed, sizes, sizes, gradient)
-        options = (LINES["mccool1987"], 1.0, 304.8, 1e5, np.inf)
-        topography.ls_desmet_govers1996(gradient, area_in, area_in, sizes, sizes, areas, *options, ls, flags, parts)
-
-    seconds["slope and LS"], _ = timed(slope_and_ls)
-    return seconds
+def stages(dem: xr.DataArray) -> dict[str, tuple[float, float]]:
+    """Wall and CPU seconds of each stage."""
+    grid = Grid.of(dem, CELL_M)
+    fill_seconds = timed(lambda: condition(dem))[:2]
+    *direction_seconds, codes = timed(lambda: directions_on(dem, grid))
+    return {
+        "fill": fill_seconds,
+        "fill with directions": (direction_seconds[0], direction_seconds[1]),
+        "accumulation": timed(lambda: upslope_area_of(codes, grid))[:2],
+        "slope (one thread)": timed(lambda: slope_of(dem, grid))[:2],
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("size", type=int, nargs="?", default=4000)
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--oracle", action="store_true", help="the plain priority-flood too")
     arguments = parser.parse_args()
-    stages(fractal_dem(64, arguments.dtype))  # compile
+    stages(xr.DataArray(fractal_dem(64, arguments.dtype), dims=("y", "x"), attrs={"units": "m"}))  # compile
     heights = fractal_dem(arguments.size, arguments.dtype)
-    print(f"{arguments.size} × {arguments.size} cells, {arguments.dtype}, one thread, CPU time")
-    for stage, seconds in stages(heights).items():
-        print(f"{stage:30s} {heights.size / seconds / 1e6:8.1f} M cells/s")
+    dem = xr.DataArray(heights, dims=("y", "x"), attrs={"units": "m"})
+    for threads in arguments.threads:
+        print(f"{arguments.size} × {arguments.size} cells, {arguments.dtype}, threads: {threads}")
+        with dask.config.set(num_workers=threads):
+            for stage, (wall, cpu) in stages(dem).items():
+                by_wall, by_cpu = heights.size / wall / 1e6, heights.size / cpu * threads / 1e6
+                print(f"{stage:24s} {by_wall:8.1f} M cells/s by the wall, {by_cpu:8.1f} by CPU time over threads")
+    if arguments.oracle:
+        wall, cpu, _ = timed(lambda: plain_fill(heights))
+        print(f"{'plain priority-flood':24s} {heights.size / wall / 1e6:8.1f} M cells/s by the wall, {heights.size / cpu / 1e6:8.1f} by CPU time")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"peak memory of the process {peak / 2**20:.0f} MiB, {peak / heights.size:.1f} bytes a cell, heights included")
 
 
 if __name__ == "__main__":

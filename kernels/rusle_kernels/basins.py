@@ -10,13 +10,19 @@ edges between basins are left to choose. A cell can join basins only where its l
 inwards each basin then gets its water level, and the pointers between its entrance and its pit are turned round (the "carve" of Cordonnier
 et al. 2019, Earth Surface Dynamics 7:549).
 
-Rasters are padded and hold order-preserving keys (see fill.py). Labels, cells and edges are integers of one width chosen by the caller.
+A tile decides what it can: the edge to a cell's lowest neighbour, also across its border, is in the tree; so is the lightest edge that leaves
+a group of basins none of which touches another tile; the heaviest edge of a circle is not. Basins that do touch are *terminals*, joined by
+links and by edges across borders in one graph of all tiles (basin_graph.py). A whole raster is a tile that touches no other.
+
+Rasters are padded (a tile's ring holds its neighbours' cells, nodata beyond the grid) and hold order-preserving keys (see fill.py).
+Labels, cells and edges are integers of one width chosen by the caller.
 """
 
 import numpy as np
 
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.neighbours import GROUP_COUNT, GROUP_OF, NODATA_STEP, OUTSIDE, PIT, offsets
+from rusle_kernels.borders import perimeter_cell, perimeter_size
+from rusle_kernels.neighbours import ELSEWHERE, GROUP_COUNT, GROUP_OF, NEXT_TILE, NODATA_STEP, OUTSIDE, PIT, offsets
 
 
 @kernel
@@ -59,28 +65,75 @@ def lowest_neighbours(keys, nodata, lower, step):
 
 
 @kernel
+def mark_other_tiles(keys, nodata, step):
+    """Where the ring holds cells of other tiles: their step is ELSEWHERE, and NEXT_TILE that of cells whose lowest neighbour is such."""
+    height, width = keys.shape[0] - 2, keys.shape[1] - 2
+    away = offsets(width + 2)
+    for i in range(height + 2):
+        for j in range(0, width + 2, 1 if i == 0 or i == height + 1 else width + 1):
+            step[i, j] = ELSEWHERE if keys[i, j] != nodata else NODATA_STEP
+    steps = step.reshape(-1)
+    for i in range(1, height + 1):
+        for j in range(1, width + 1, 1 if i == 1 or i == height or width == 1 else width - 1):
+            cell = i * (width + 2) + j
+            if steps[cell] < OUTSIDE and steps[cell + away[steps[cell]]] == ELSEWHERE:
+                steps[cell] = NEXT_TILE
+
+
+@kernel
 def basin_labels(step, labels):
-    """Number the basins from 1 in the order in which their first cells come; 0 is what drains outside, and nodata. Returns how many + 1."""
-    away = offsets(step.shape[1])
-    steps, basin = step.reshape(-1), labels.reshape(-1)
-    unknown = -1
+    """Number the basins from 1 by their roots (PIT or NEXT_TILE); 0 is what drains outside, and nodata; −2 ELSEWHERE. Returns how many + 1.
+
+    By pointer jumping: cells point further and further down until all point to roots; no branch depends on the terrain.
+    """
+    lead = np.zeros(256, np.int64)
+    lead[:8] = offsets(step.shape[1])
+    steps, pointer = step.reshape(-1), labels.reshape(-1)
     for cell in range(steps.size):
-        basin[cell] = 0 if steps[cell] == OUTSIDE or steps[cell] == NODATA_STEP else unknown
+        pointer[cell] = cell + lead[steps[cell]]
+    moved = True
+    while moved:
+        for cell in range(steps.size):
+            pointer[cell] = pointer[np.uint64(pointer[np.uint64(cell)])]  # unsigned: no check for indices from the end
+        for cell in range(steps.size - 1, -1, -1):
+            pointer[cell] = pointer[np.uint64(pointer[np.uint64(cell)])]
+        different = np.int64(0)
+        for cell in range(steps.size):
+            different |= pointer[np.uint64(pointer[np.uint64(cell)])] ^ pointer[np.uint64(cell)]
+        moved = different != 0
     count = 1
-    for start in range(steps.size):
-        if basin[start] != unknown:
+    for cell in range(steps.size):  # labels below zero, so that they are not taken for pointers: label n is −3 − n
+        if steps[cell] >= OUTSIDE:
+            if steps[cell] == PIT or steps[cell] == NEXT_TILE:
+                pointer[cell] = -3 - count
+                count += 1
+            else:
+                pointer[cell] = -1 if steps[cell] == ELSEWHERE else -3
+    for cell in range(steps.size):
+        below = pointer[cell]
+        pointer[cell] = pointer[np.uint64(below)] if below >= 0 else below
+    for cell in range(steps.size):
+        pointer[cell] = -3 - pointer[cell]
+    return count
+
+
+@kernel
+def number_terminals(step, labels, terminal):
+    """Number, from 1 along the perimeter, the basins with a cell beside another tile; 0 is the outside, −1 the others. Returns how many + 1."""
+    height, width = step.shape[0] - 2, step.shape[1] - 2
+    terminal[:] = -1
+    terminal[0] = 0
+    count = 1
+    for place in range(perimeter_size(height, width)):
+        i, j = perimeter_cell(place, height, width)
+        label = labels[i + 1, j + 1]
+        if step[i + 1, j + 1] == NODATA_STEP or terminal[label] >= 0:
             continue
-        cell = start
-        while basin[cell] == unknown and steps[cell] != PIT:
-            cell += away[steps[cell]]
-        if basin[cell] == unknown:
-            basin[cell] = count
-            count += 1
-        label = basin[cell]
-        cell = start
-        while basin[cell] == unknown:
-            basin[cell] = label
-            cell += away[steps[cell]]
+        for row in range(i, i + 3):
+            for column in range(j, j + 3):
+                if step[row, column] == ELSEWHERE and terminal[label] < 0:
+                    terminal[label] = count
+                    count += 1
     return count
 
 
@@ -89,9 +142,11 @@ def count_saddles(lower, step):
     """An upper bound of the number of edges between basins."""
     count = 0
     for i in range(1, lower.shape[0] - 1):
-        for j in range(1, lower.shape[1] - 1):
-            if step[i, j] <= OUTSIDE and GROUP_COUNT[lower[i, j]] > 1:
-                count += GROUP_COUNT[lower[i, j]] - 1
+        members, way = lower[i], step[i]
+        for j in range(1, members.size - 1):
+            groups = np.int64(GROUP_COUNT[members[j]])
+            count += groups - 1 if groups > 1 and way[j] != NODATA_STEP else 0
+            count += 1 if way[j] == NEXT_TILE else 0
     return count
 
 
@@ -99,7 +154,8 @@ def count_saddles(lower, step):
 def saddle_edges(keys, lower, step, labels, edge_keys, edge_cells, edge_slots, own, other):
     """The edges between basins, by cell and then by lower end: from each saddle cell to the lowest member of each further group.
 
-    ``edge_keys`` is the height of the cell, ``edge_slots`` the neighbour it leads to, ``own`` and ``other`` the two basins. Returns how many.
+    From a cell whose lowest neighbour lies in another tile, also the edge to that one. ``edge_keys`` is the height of the cell,
+    ``edge_slots`` the neighbour it leads to, ``own`` and ``other`` the two basins, −2 where the edge leads to another tile. Returns how many.
     """
     width = keys.shape[1]
     away = offsets(width)
@@ -108,7 +164,7 @@ def saddle_edges(keys, lower, step, labels, edge_keys, edge_cells, edge_slots, o
     for i in range(1, keys.shape[0] - 1):
         for cell in range(i * width + 1, i * width + width - 1):
             groups = GROUP_COUNT[sets[cell]]
-            if groups < 2 or steps[cell] > OUTSIDE:
+            if (groups < 2 and steps[cell] != NEXT_TILE) or steps[cell] == NODATA_STEP:
                 continue
             first = count
             home = GROUP_OF[sets[cell], steps[cell]] if steps[cell] < OUTSIDE else np.uint8(groups)
@@ -193,9 +249,100 @@ def spanning_edges(order, own, other, parent, kept):
     return count
 
 
+@kernel
+def spanning_forest(order, edge_keys, own, other, parent, following, last, terminal, floor, role):
+    """Kruskal inside a tile, as far as a tile can know.
+
+    A part without a terminal is joined by its lightest edge, which is surely in the tree: its basins take the ``terminal`` of the basin
+    across and the edge's height as ``floor``. An edge between two parts with terminals may be in the tree or not: it is a *link* for
+    others to choose. ``role`` of each edge := 0 dropped, 1 kept, 2 link, 3 leads to another tile. ``parent``, ``following`` and ``last``
+    are working space; ``floor`` holds the lowest key.
+    """
+    for basin in range(parent.size):
+        parent[basin] = basin
+        following[basin] = -1
+        last[basin] = basin
+    for i in range(order.size):
+        edge = order[i]
+        role[edge] = 0
+        if other[edge] < 0:
+            role[edge] = 3
+            continue
+        a, b = _root(parent, own[edge]), _root(parent, other[edge])
+        if a == b:
+            continue
+        role[edge] = 1
+        if terminal[a] < 0 and terminal[b] < 0:
+            parent[a] = b
+            following[last[b]] = a
+            last[b] = last[a]
+        elif terminal[a] >= 0 and terminal[b] >= 0:
+            role[edge] = 2
+            parent[a] = b
+        else:
+            across = terminal[own[edge]] if terminal[a] >= 0 else terminal[other[edge]]
+            basin = b if terminal[a] >= 0 else a
+            parent[basin] = a if terminal[a] >= 0 else b
+            while basin >= 0:
+                terminal[basin] = across
+                floor[basin] = edge_keys[edge]
+                basin = following[basin]
+
+
+@kernel
+def raise_to_floor(keys, labels, terminal, floor, nodata, nodes):
+    """Fill every basin to its floor, in place; ``nodes`` (h, w) := the terminal through which each cell drains."""
+    for i in range(nodes.shape[0]):
+        row, basin, node = keys[i + 1], labels[i + 1], nodes[i]
+        for j in range(node.size):
+            key = row[j + 1]
+            row[j + 1] = max(key, floor[basin[j + 1]]) if key != nodata else key
+            node[j] = terminal[basin[j + 1]]
+
+
+@kernel
+def border_nodes(nodes, out):
+    """``out`` := the terminals of the perimeter's cells."""
+    height, width = nodes.shape
+    for place in range(out.size):
+        i, j = perimeter_cell(place, height, width)
+        out[place] = nodes[i, j]
+
+
+@kernel
+def raise_to_level(keys, nodes, level, ring_level, nodata):
+    """Fill every cell to the level of its terminal, in place, and the ring to its own levels (top row, bottom row, left, right column)."""
+    height, width = nodes.shape
+    for i in range(height):
+        row, node = keys[i + 1], nodes[i]
+        for j in range(width):
+            key = row[j + 1]
+            row[j + 1] = max(key, level[node[j]]) if key != nodata else key
+    for place in range(ring_level.size):
+        i, j = perimeter_cell(place, height + 2, width + 2)
+        if keys[i, j] != nodata:
+            keys[i, j] = max(keys[i, j], ring_level[place])
+
+
+@inline
+def edges_by_end(kept, own, other, starts, edges_of):
+    """List the ``kept`` edges of each node: those of node n are ``edges_of[starts[n] : starts[n + 1]]``."""
+    starts[:] = 0
+    for i in range(kept.size):
+        starts[own[kept[i]]] += 1
+        starts[other[kept[i]]] += 1
+    for node in range(1, starts.size):
+        starts[node] += starts[node - 1]
+    for i in range(kept.size):
+        starts[own[kept[i]]] -= 1
+        edges_of[starts[own[kept[i]]]] = kept[i]
+        starts[other[kept[i]]] -= 1
+        edges_of[starts[other[kept[i]]]] = kept[i]
+
+
 @inline
 def _turn(steps, away, cell, way_out):
-    """Let ``cell`` leave by ``way_out`` and turn round the pointers from it to its pit."""
+    """Let ``cell`` leave by ``way_out`` and turn round the pointers from it to its root."""
     while True:
         old = steps[cell]
         steps[cell] = way_out
@@ -206,52 +353,35 @@ def _turn(steps, away, cell, way_out):
 
 
 @kernel
-def drain_basins(step, kept, edge_keys, edge_cells, edge_slots, own, other, starts, edges_of, queue, level):
-    """From the outside inwards: each basin's water ``level``, and ``step`` turned so that every cell follows the tree.
+def drain_basins(step, kept, cells, slots, own, other, exit_basins, exit_cells, exit_slots, starts, edges_of, queue, used):
+    """Turn ``step`` so that every cell follows the tree: from the outside, and from where the tree leaves the tile, inwards.
 
-    ``kept`` are the tree's edges; ``starts`` (basins + 1), ``edges_of`` (twice the edges) and ``queue`` (basins) are working space.
-    ``level[0]`` holds the level of the outside and is left as it is.
+    ``kept`` are the tree's edges; a basin in ``exit_basins`` leaves the tile at its exit's cell and slot. ``starts`` (basins + 1),
+    ``edges_of`` (twice the edges), ``queue`` (basins) and ``used`` (edges, False) are working space.
     """
     away = offsets(step.shape[1])
     steps = step.reshape(-1)
-    starts[:] = 0
-    for i in range(kept.size):
-        starts[own[kept[i]]] += 1
-        starts[other[kept[i]]] += 1
-    for basin in range(1, starts.size):
-        starts[basin] += starts[basin - 1]
-    for i in range(kept.size):
-        for basin in (own[kept[i]], other[kept[i]]):
-            starts[basin] -= 1
-            edges_of[starts[basin]] = kept[i]
+    edges_by_end(kept, own, other, starts, edges_of)
     queue[0] = 0
     first, last = 0, 1
+    for i in range(exit_basins.size):
+        _turn(steps, away, np.int64(exit_cells[i]), np.int64(exit_slots[i]))
+        queue[last] = exit_basins[i]
+        last += 1
     while first < last:
         basin = queue[first]
         first += 1
         for i in range(starts[basin], starts[basin + 1]):
             edge = edges_of[i]
-            slot = edge_slots[edge]
-            if slot == PIT:  # the edge by which this basin was reached
+            if used[edge]:  # the edge by which this basin was reached
                 continue
-            cell = np.int64(edge_cells[edge])
-            edge_slots[edge] = PIT
+            used[edge] = True
+            cell, slot = np.int64(cells[edge]), np.int64(slots[edge])
             if own[edge] == basin:
-                reached = other[edge]
+                queue[last] = other[edge]
                 _turn(steps, away, cell + away[slot], 7 - slot)
             else:
-                reached = own[edge]
+                queue[last] = own[edge]
                 _turn(steps, away, cell, slot)
-            level[reached] = max(level[basin], edge_keys[edge])
-            queue[last] = reached
             last += 1
-
-
-@kernel
-def raise_to_level(keys, labels, level, nodata):
-    """Fill every basin to its level, in place."""
-    for i in range(1, keys.shape[0] - 1):
-        row, basin = keys[i], labels[i]
-        for j in range(1, row.size - 1):
-            key = row[j]
-            row[j] = max(key, level[basin[j]]) if key != nodata else key
+    return last

@@ -14,19 +14,14 @@ from rusle_kernels.neighbours import offsets
 def order_keys(bits, magnitude, infinity, nodata, keys):
     """Keys of IEEE heights given as integers of the same width: a sign and a ``magnitude`` become one signed number.
 
-    −0.0 and +0.0 get one key; what is not finite gets ``nodata``. ``keys`` is (h + 2, w + 2).
+    −0.0 and +0.0 get one key; what is not finite gets ``nodata``.
     """
-    height, width = bits.shape
-    keys[0, :] = nodata
-    keys[height + 1, :] = nodata
-    for i in range(height):
-        row, out = bits[i], keys[i + 1]
-        out[0] = nodata
-        out[width + 1] = nodata
-        for j in range(width):
+    for i in range(bits.shape[0]):
+        row, out = bits[i], keys[i]
+        for j in range(row.size):
             size = row[j] & magnitude
             key = -size if row[j] < 0 else size
-            out[j + 1] = key if size < infinity else nodata
+            out[j] = key if size < infinity else nodata
 
 
 @kernel

@@ -12,6 +12,10 @@ OUTSIDE = 8
 """The step of a cell that leaves the raster or drains into nodata."""
 PIT = 9
 """The step of a cell without a lower neighbour, until its basin is given a way out."""
+NEXT_TILE = 10
+"""The step of a cell whose lowest neighbour lies in another tile, until its basin is given a way out."""
+ELSEWHERE = 11
+"""The step of a cell in the ring that belongs to another tile."""
 NODATA_STEP = 255
 
 ESRI_CODES = np.array([32, 64, 128, 16, 1, 8, 4, 2, 0], np.uint8)

@@ -1,7 +1,7 @@
 """From kernels on tiles to functions on labelled, lazy arrays. The only room that builds dask graphs.
 
 ``pointwise`` for kernels that look at one cell, ``over_time`` for a cell's own series, ``stencil`` for a cell and its neighbours,
-``whole`` for what needs the whole raster,
+``two_passes`` for what needs the whole raster and can be cut into tiles (``core/two_passes.py``), ``whole`` for what cannot,
 ``tiled`` for one pass that yields several rasters and a record per tile. Lazy in, lazy out; eager in, eager out; the same bits either way.
 """
 
@@ -16,8 +16,9 @@ from dask.delayed import delayed
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.memory import require_memory
+from rusle_engine.core.two_passes import Layout, Place, Tile, TwoPasses, two_passes
 
-Tile = np.ndarray[Any, Any]
+__all__ = ["Layout", "Place", "Tile", "TwoPasses", "is_lazy", "over_time", "pointwise", "stencil", "tiled", "two_passes", "whole"]
 
 
 def is_lazy(*arrays: xr.DataArray) -> bool:

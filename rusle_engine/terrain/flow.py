@@ -8,10 +8,11 @@ import xarray as xr
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
-from rusle_engine.core.lift import whole
+from rusle_engine.core.lift import two_passes, whole
 from rusle_engine.core.variables import ACCUMULATION, FLOW_DIRECTION, UPSLOPE_AREA, Raster
-from rusle_engine.terrain.conditioning import Array, drainage_tree, fill_bytes, require_heights, require_method, unpadded
-from rusle_kernels import accumulate, flow
+from rusle_engine.terrain.conditioning import require_heights, require_method
+from rusle_engine.terrain.drainage import Array, drainage
+from rusle_kernels import accumulate
 from rusle_kernels.neighbours import ESRI_CODES, NODATA_CODE
 
 FlowScheme = Literal["d8"]
@@ -28,20 +29,6 @@ _WEIGHTED_BYTES = 52.0
 def steepness_weights(dx: Array, dy: Array) -> Array:
     """One over the distance to a neighbour sideways, lengthways and diagonal, for each row: (3, h)."""
     return np.ascontiguousarray(np.stack([1 / dx, 1 / dy, 1 / np.hypot(dx, dy)]))
-
-
-def _directions(heights: Array, *, nearness: Array) -> Array:
-    """Directions of a whole raster."""
-    codes, _ = _directions_and_fill(heights, nearness=nearness)
-    return codes
-
-
-def _directions_and_fill(heights: Array, *, nearness: Array) -> tuple[Array, Array]:
-    """Directions and filled heights of a whole raster."""
-    filled, step = drainage_tree(heights)
-    codes = np.empty(heights.shape, np.uint8)
-    flow.d8_steepest(filled, step, nearness, codes)
-    return codes, unpadded(filled)
 
 
 def grid_of_cells(dem: xr.DataArray, cell_size_m: float | tuple[float, float] | None) -> Grid:
@@ -86,7 +73,7 @@ def flow_direction(
     InputError
         When ``dem`` is not a raster of numbers in metres, or its grid cannot be known.
     MemoryBudgetError
-        When the raster is larger than the memory budget allows.
+        When a raster in memory, or the tiles in hand of a lazy one, are larger than the memory budget allows.
 
     Notes
     -----
@@ -106,21 +93,15 @@ def flow_direction(
 
 def directions_on(heights: xr.DataArray, grid: Grid) -> xr.DataArray:
     """``flow_direction`` of heights whose grid is known."""
-    function = partial(_directions, nearness=steepness_weights(grid.dx_m, grid.dy_m))
-    (codes,) = whole(function, heights, dtypes=[np.uint8], bytes_per_cell=fill_bytes(heights.dtype) + 1, step="flow_direction")
+    nearness = steepness_weights(grid.dx_m, grid.dy_m)
+    (codes,) = two_passes(drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=False), heights)
     return FLOW_DIRECTION.describe(codes, scheme="d8", codes=_CODES)
 
 
 def direction_and_fill(heights: xr.DataArray, grid: Grid) -> tuple[xr.DataArray, xr.DataArray]:
-    """Directions and the filled surface in one task, for who needs both."""
-    function = partial(_directions_and_fill, nearness=steepness_weights(grid.dx_m, grid.dy_m))
-    codes, filled = whole(
-        function,
-        heights,
-        dtypes=[np.uint8, heights.dtype],
-        bytes_per_cell=fill_bytes(heights.dtype) + 1 + heights.dtype.itemsize,
-        step="flow_direction",
-    )
+    """Directions and the filled surface in one go, for who needs both."""
+    nearness = steepness_weights(grid.dx_m, grid.dy_m)
+    codes, filled = two_passes(drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=True), heights)
     return FLOW_DIRECTION.describe(codes, scheme="d8", codes=_CODES), filled
 
 

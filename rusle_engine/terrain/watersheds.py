@@ -8,7 +8,7 @@ import xarray as xr
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.lift import whole
 from rusle_engine.core.variables import BASIN, Raster
-from rusle_engine.terrain.conditioning import Array
+from rusle_engine.terrain.drainage import Array
 from rusle_engine.terrain.flow import padded_codes, require_directions, sums_downstream
 from rusle_kernels import accumulate
 from rusle_kernels.neighbours import NODATA_CODE

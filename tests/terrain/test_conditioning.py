@@ -1,7 +1,5 @@
 """Filling against a plain heap in Python, on every kind of surface; and what a filled surface promises."""
 
-import heapq
-
 import dask
 import numpy as np
 import pytest
@@ -10,32 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rusle_engine.core.errors import InputError, MemoryBudgetError
-from rusle_engine.terrain import conditioning
-from rusle_engine.terrain.conditioning import Heights, condition, filled_heights, index_type
+from rusle_engine.terrain import drainage
+from rusle_engine.terrain.conditioning import condition
+from rusle_engine.terrain.drainage import Heights, index_type
 from rusle_kernels import fill
-
-NEIGHBOURS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
-
-
-def filled_by_heap(heights):
-    """The definition, cell by cell: water enters from the edge and from beside nodata, always over the lowest cell it stands at."""
-    rows, columns = heights.shape
-    empty = ~np.isfinite(heights)
-    outside = np.pad(empty, 1, constant_values=True)
-    filled, done, shore = np.where(empty, np.nan, heights), empty.copy(), []
-    for i, j in zip(*np.nonzero(~empty)):
-        if outside[i : i + 3, j : j + 3].any():
-            heapq.heappush(shore, (filled[i, j], i, j))
-            done[i, j] = True
-    while shore:
-        water, i, j = heapq.heappop(shore)
-        for down, right in NEIGHBOURS:
-            row, column = i + down, j + right
-            if 0 <= row < rows and 0 <= column < columns and not done[row, column]:
-                done[row, column] = True
-                filled[row, column] = max(filled[row, column], water)
-                heapq.heappush(shore, (filled[row, column], row, column))
-    return filled
+from tests.terrain.oracles import filled_by_heap
 
 
 def raster(heights, **chunks):
@@ -55,7 +32,7 @@ def test_equals_the_plain_heap(surface, dtype):
 def test_priority_flood_equals_the_plain_heap(surface, dtype):
     heights = surface.astype(dtype)
     kind = Heights.of(dtype)
-    keys = kind.keys(heights)
+    keys = kind.keys(np.pad(heights, 1, constant_values=np.nan))
     size = keys.size
     fill.priority_flood(keys, kind.nodata, np.empty(keys.shape, bool), np.empty(size, keys.dtype), np.empty(size, np.int32), np.empty(size, np.int32))
     assert np.array_equal(kind.heights(keys, np.nan)[1:-1, 1:-1], filled_by_heap(heights), equal_nan=True)
@@ -65,17 +42,17 @@ def test_two_ways_agree_on_a_larger_surface():
     rng = np.random.default_rng(5)
     heights = (np.add.outer(np.arange(300), np.arange(400)) * 0.02 + rng.normal(0, 1, (300, 400))).astype(np.float32)
     kind = Heights.of(heights.dtype)
-    keys = kind.keys(heights)
+    keys = kind.keys(np.pad(heights, 1, constant_values=np.nan))
     queues = np.empty(keys.size, keys.dtype), np.empty(keys.size, np.int64), np.empty(keys.size, np.int64)
     fill.priority_flood(keys, kind.nodata, np.empty(keys.shape, bool), *queues)
-    assert filled_heights(heights).tobytes() == kind.heights(keys, np.nan)[1:-1, 1:-1].copy().tobytes()
+    assert condition(raster(heights)).values.tobytes() == kind.heights(keys, np.nan)[1:-1, 1:-1].copy().tobytes()
 
 
 def test_wide_indices_give_the_same(monkeypatch):
     heights = np.random.default_rng(6).integers(0, 9, (40, 50)).astype(np.float32)
-    narrow = filled_heights(heights)
-    monkeypatch.setattr(conditioning, "index_type", lambda _cells: np.int64)
-    assert filled_heights(heights).tobytes() == narrow.tobytes()
+    narrow = condition(raster(heights)).values
+    monkeypatch.setattr(drainage, "index_type", lambda _cells: np.int64)
+    assert condition(raster(heights)).values.tobytes() == narrow.tobytes()
 
 
 def test_indices_never_overflow():

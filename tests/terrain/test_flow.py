@@ -11,91 +11,12 @@ from rusle_engine.core.errors import GridMismatchError, InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.terrain.conditioning import condition
 from rusle_engine.terrain.flow import flow_accumulation, flow_direction, upslope_area_of
-
-NEIGHBOURS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
-CODES = [32, 64, 128, 16, 1, 8, 4, 2]
-OFFSET = dict(zip(CODES, NEIGHBOURS))
-
-
-def tree_and_steepest(heights, dx=1.0, dy=1.0):
-    """Kruskal over all pairs of neighbours; parents towards the outside; steepest descent on the greatest height of the way out."""
-    rows, columns = heights.shape
-    there = np.isfinite(heights)
-    outside = rows * columns
-    edges = []
-    for i, j in zip(*np.nonzero(there)):
-        cell = (float(heights[i, j]), i * columns + j)
-        at_edge = False
-        for down, right in NEIGHBOURS:
-            row, column = i + down, j + right
-            if not (0 <= row < rows and 0 <= column < columns) or not there[row, column]:
-                at_edge = True
-                continue
-            neighbour = (float(heights[row, column]), row * columns + column)
-            if neighbour < cell:
-                edges.append((cell, neighbour))
-        if at_edge:
-            edges.append((cell, (-np.inf, outside)))
-    part = list(range(outside + 1))
-
-    def of(node):
-        while part[node] != node:
-            part[node] = part[part[node]]
-            node = part[node]
-        return node
-
-    joined = {node: [] for node in range(outside + 1)}
-    for higher, lower in sorted(edges):
-        a, b = of(higher[1]), of(lower[1])
-        if a != b:
-            part[a] = b
-            joined[higher[1]].append((lower[1], higher[0]))
-            joined[lower[1]].append((higher[1], higher[0]))
-    parent, level, reached = {outside: outside}, {outside: -np.inf}, [outside]
-    for node in reached:
-        for other, height in joined[node]:
-            if other not in parent:
-                parent[other], level[other] = node, max(level[node], height)
-                reached.append(other)
-    codes = np.full(heights.shape, 255, np.uint8)
-    for i, j in zip(*np.nonzero(there)):
-        cell = i * columns + j
-        way = parent[cell]
-        codes[i, j] = 0 if way == outside else CODES[NEIGHBOURS.index((way // columns - i, way % columns - j))]
-        best = 0.0
-        for code, (down, right) in zip(CODES, NEIGHBOURS):
-            row, column = i + down, j + right
-            if 0 <= row < rows and 0 <= column < columns and there[row, column]:
-                distance = np.hypot(down * dy, right * dx)
-                fall = (level[cell] - level[row * columns + column]) / distance
-                if fall > best * (1 + 1e-12):
-                    best, codes[i, j] = fall, code
-    return codes
+from tests.terrain.oracles import counted_by_walking, receiver, tree_and_steepest
 
 
 def raster(values, units="m", **chunks):
     array = xr.DataArray(values, dims=("y", "x"), attrs={"units": units})
     return array.chunk(chunks) if chunks else array
-
-
-def receiver(codes, i, j):
-    """Where a cell drains to, or None outside."""
-    if codes[i, j] == 0:
-        return None
-    row, column = i + OFFSET[codes[i, j]][0], j + OFFSET[codes[i, j]][1]
-    inside = 0 <= row < codes.shape[0] and 0 <= column < codes.shape[1] and codes[row, column] != 255
-    return (row, column) if inside else None
-
-
-def counted_by_walking(codes, weights=None):
-    """Follow every cell's path to its end."""
-    total = np.where(codes == 255, np.nan, 0.0)
-    for i, j in zip(*np.nonzero(codes != 255)):
-        here = (i, j)
-        while here is not None:
-            total[here] += 1.0 if weights is None else weights[i, j]
-            here = receiver(codes, *here)
-    return total
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,0 +1,293 @@
+"""The drainage tree tile by tile: the filled surface and D8 directions, whatever the tiles.
+
+One tile sees its cells and a ring of its neighbours'. It settles what is surely in the tree, and hands on the *terminals* (its basins that
+touch another tile) and the edges that may join them; one graph of all tiles then says how high water stands at each terminal and where
+its part of the tree leaves the tile; the tile fills and turns its directions (``rusle_kernels.basins``, ``rusle_kernels.basin_graph``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rusle_engine.core.lift import Layout, Place, TwoPasses
+from rusle_kernels import basin_graph, basins, fill, flow
+from rusle_kernels.borders import perimeter_size
+
+Array = np.ndarray[Any, Any]
+
+TILE_SIZE = 512
+"""Tiles of arrays in memory: their working space fits into a processor's second cache."""
+_DROPPED, _KEPT, _LINK, _CROSSING = range(4)
+
+
+@dataclass(frozen=True)
+class Heights:
+    """What the order-preserving keys of a floating-point type need: the integer of the same width and a few of its bit patterns."""
+
+    floating: np.dtype[Any]
+    integer: np.dtype[Any]
+
+    @classmethod
+    def of(cls, dtype: Any) -> "Heights":
+        floating = np.dtype(dtype)
+        return cls(floating, np.dtype(np.int32 if floating.itemsize == 4 else np.int64))
+
+    @property
+    def nodata(self) -> Any:
+        """The key below every height."""
+        return self.integer.type(np.iinfo(self.integer).min)
+
+    def bits(self, value: float) -> Any:
+        return np.asarray(value, self.floating).view(self.integer)[()]
+
+    def keys(self, heights: Array) -> Array:
+        """The keys of ``heights``; ±inf is nodata like NaN."""
+        keys = np.empty(heights.shape, self.integer)
+        fill.order_keys(heights.view(self.integer), self.integer.type(np.iinfo(self.integer).max), self.bits(np.inf), self.nodata, keys)
+        return keys
+
+    def heights(self, keys: Array, empty: float) -> Array:
+        """The heights of ``keys``, in the same memory; nodata becomes ``empty``."""
+        fill.key_bits(keys, self.nodata, self.nodata, self.bits(empty))
+        return keys.view(self.floating)
+
+
+@dataclass(frozen=True)
+class TileEdges:
+    """Edges between basins: their height, cell and slot, and the two basins or nodes."""
+
+    keys: Array
+    cells: Array
+    slots: Array
+    own: Array
+    other: Array
+
+    def chosen(self, which: Array | slice) -> "TileEdges":
+        return TileEdges(self.keys[which], self.cells[which], self.slots[which], self.own[which], self.other[which])
+
+
+@dataclass(frozen=True)
+class TileRecord:
+    """What the graph needs of a tile: how many terminals, which is at each cell of the perimeter, and the edges that may be in the tree."""
+
+    terminals: int
+    border: Array
+    edges: TileEdges
+
+
+@dataclass(frozen=True)
+class TileState:
+    """A tile between the passes: keys filled as far as the tile knows (padded), terminal of each cell, raw steps (padded), edges kept."""
+
+    keys: Array
+    nodes: Array
+    step: Array
+    edges: TileEdges
+    is_link: Array
+    basins: int
+    terminal_basins: Array
+
+
+@dataclass(frozen=True)
+class TileAnswer:
+    """What the graph says to a tile: water levels of its terminals and of the ring, links that are in the tree, and where terminals exit."""
+
+    level: Array
+    ring_level: Array
+    links: Array
+    exit_cells: Array
+    exit_slots: Array
+
+
+def index_type(cells: int) -> Any:
+    """The integer that can count ``cells``: 32 bits where they do, for they are half the memory."""
+    return np.int32 if cells < 2**31 else np.int64
+
+
+def state_bytes(dtype: Any) -> float:
+    """Bytes of each cell between the passes: key, terminal, step, and its share of the edges (noise: 0.05 of 13 to 17 bytes)."""
+    return np.dtype(dtype).itemsize + 4.0
+
+
+def working_bytes(dtype: Any) -> float:
+    """Bytes of each cell of a tile in hand: heights and keys, labels, steps and lower neighbours, edges, and the results."""
+    return 3.0 * np.dtype(dtype).itemsize + 16.0
+
+
+BORDER_BYTES = 150.0
+"""Bytes of each border cell of a tile in the graph: 0.6 edges and 0.5 nodes, with their order, tree and exits."""
+
+
+def summarise(heights: Array, place: Place) -> tuple[TileRecord, TileState]:
+    """What tile ``heights`` (padded) knows of the drainage tree by itself."""
+    kind = Heights.of(heights.dtype)
+    keys = kind.keys(heights)
+    index = index_type(keys.size)
+    step, lower = np.empty(keys.shape, np.uint8), np.empty(keys.shape, np.uint8)
+    basins.lowest_neighbours(keys, kind.nodata, lower, step)
+    basins.mark_other_tiles(keys, kind.nodata, step)
+    labels = np.empty(keys.shape, index)
+    count = basins.basin_labels(step, labels)
+    edges = _saddles(keys, lower, step, labels)
+
+    terminal, floor = np.empty(count, index), np.full(count, kind.nodata)
+    terminals = basins.number_terminals(step, labels, terminal)
+    terminal_basins = np.flatnonzero(terminal >= 0)
+    terminal_basins = terminal_basins[np.argsort(terminal[terminal_basins])]
+    role = _choose(edges, terminal, floor)
+    nodes = np.empty((place.height, place.width), np.uint16 if terminals < 2**16 else index)
+    basins.raise_to_floor(keys, labels, terminal, floor, kind.nodata, nodes)
+    border = np.empty(perimeter_size(place.height, place.width), index)
+    basins.border_nodes(nodes, border)
+
+    asked = np.flatnonzero(role >= _LINK)
+    record = TileRecord(terminals, border, _for_the_graph(edges.chosen(asked), terminal, place))
+    kept = np.flatnonzero((role == _KEPT) | (role == _LINK))
+    return record, TileState(keys, nodes, step, edges.chosen(kept), role[kept] == _LINK, count, terminal_basins)
+
+
+def _saddles(keys: Array, lower: Array, step: Array, labels: Array) -> TileEdges:
+    """All edges between the basins of a tile and into other tiles, by cell and lower end."""
+    most = basins.count_saddles(lower, step)
+    index = labels.dtype
+    edges = TileEdges(np.empty(most, keys.dtype), np.empty(most, index), np.empty(most, np.uint8), np.empty(most, index), np.empty(most, index))
+    found = basins.saddle_edges(keys, lower, step, labels, edges.keys, edges.cells, edges.slots, edges.own, edges.other)
+    return edges.chosen(slice(0, found))
+
+
+def _choose(edges: TileEdges, terminal: Array, floor: Array) -> Array:
+    """The role of each edge, by Kruskal's algorithm; fills ``terminal`` and ``floor`` of every basin."""
+    role = np.empty(edges.keys.size, np.uint8)
+    order = _sorted(edges.keys, terminal.dtype)
+    spaces = [np.empty(terminal.size, terminal.dtype) for _ in range(3)]
+    basins.spanning_forest(order, edges.keys, edges.own, edges.other, *spaces, terminal, floor, role)
+    return role
+
+
+def _sorted(keys: Array, index: Any) -> Array:
+    """The stable order of ``keys``."""
+    order = np.empty(keys.size, index)
+    if keys.size:
+        basins.sort_by_key(keys, order, np.empty(keys.size, index))
+    return order
+
+
+def _for_the_graph(edges: TileEdges, terminal: Array, place: Place) -> TileEdges:
+    """Edges between terminals (−1 in another tile), their cells row-major in the raster."""
+    row, column = np.divmod(edges.cells.astype(np.int64), place.width + 2)
+    cells = (row - 1 + place.row) * place.raster_width + column - 1 + place.column
+    other = np.where(edges.other >= 0, terminal[np.maximum(edges.other, 0)], -1)
+    return TileEdges(edges.keys, cells, edges.slots, terminal[edges.own], other)
+
+
+def solve(records: Sequence[TileRecord], layout: Layout) -> list[TileAnswer]:
+    """The tree over the terminals of all tiles, rooted outside (node 0).
+
+    Edges are ordered by (height, cell, lower end), as in the tree of all cells.
+    """
+    node_starts = _starts([record.terminals - 1 for record in records])  # terminal t of a tile is node start + t
+    edge_starts = _starts([record.edges.keys.size for record in records])
+    border_starts = _starts([record.border.size for record in records])
+    rows, columns = layout.row_starts, layout.column_starts
+    borders = np.concatenate([np.where(r.border > 0, r.border + first, 0) for r, first in zip(records, node_starts)])
+    keys = np.concatenate([record.edges.keys for record in records])
+    cells = np.concatenate([record.edges.cells for record in records])
+    slots = np.concatenate([record.edges.slots for record in records])
+    own, other = (np.concatenate([getattr(r.edges, end) for r in records]).astype(np.int64) for end in ("own", "other"))
+    crossing = np.empty(keys.size, bool)
+    basin_graph.join_ends(edge_starts, node_starts, rows, columns, border_starts, borders, cells, slots, own, other, crossing)
+
+    order = _sorted(cells, np.int64)
+    order = order[_sorted(keys[order], np.int64)]
+    nodes = int(node_starts[-1]) + 1
+    kept = np.empty(nodes - 1, np.int64)
+    joined = basins.spanning_edges(order, own, other, np.empty(nodes, np.int64), kept)
+    assert joined == nodes - 1  # every terminal has a way out
+    accepted = np.zeros(keys.size, bool)
+    accepted[kept] = True
+
+    level = np.full(nodes, np.iinfo(keys.dtype).min, keys.dtype)
+    exit_cells, exit_slots = np.full(nodes, -1, np.int64), np.zeros(nodes, np.uint8)
+    spaces = np.empty(nodes + 1, np.int64), np.empty(2 * kept.size, np.int64), np.empty(nodes, np.int64)
+    basin_graph.drain_nodes(columns[-1], kept, keys, cells, slots, own, other, crossing, *spaces, level, exit_cells, exit_slots)
+
+    answers = []
+    for tile, place in enumerate(layout.places):
+        here = slice(node_starts[tile] + 1, node_starts[tile + 1] + 1)
+        ring = np.empty(perimeter_size(place.height + 2, place.width + 2), keys.dtype)
+        where = divmod(tile, len(layout.widths))
+        basin_graph.ring_levels(*where, rows, columns, border_starts, borders, level, ring)
+        asked = slice(edge_starts[tile], edge_starts[tile + 1])
+        links = accepted[asked][~crossing[asked]]
+        answers.append(TileAnswer(np.concatenate([level[:1], level[here]]), ring, links, exit_cells[here].copy(), exit_slots[here].copy()))
+    return answers
+
+
+def _starts(sizes: Sequence[int]) -> Array:
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+
+def filled_keys(state: TileState, answer: TileAnswer) -> Array:
+    """The keys of the filled surface (padded), in the state's memory."""
+    nodata = np.iinfo(state.keys.dtype).min
+    basins.raise_to_level(state.keys, state.nodes, answer.level, answer.ring_level, state.keys.dtype.type(nodata))
+    return state.keys
+
+
+def drained_steps(state: TileState, answer: TileAnswer, place: Place) -> Array:
+    """Every cell's step in the drainage tree (padded), in the state's memory."""
+    edges = state.edges
+    in_tree = np.ones(edges.keys.size, bool)
+    in_tree[state.is_link] = answer.links
+    kept = np.flatnonzero(in_tree)
+    index = edges.cells.dtype
+    leaving = np.flatnonzero(answer.exit_cells >= 0)
+    row, column = np.divmod(answer.exit_cells[leaving], place.raster_width)
+    cells = (row - place.row + 1) * (place.width + 2) + column - place.column + 1
+    spaces = np.empty(state.basins + 1, index), np.empty(2 * kept.size, index), np.empty(state.basins, index), np.zeros(in_tree.size, bool)
+    exits = state.terminal_basins[leaving + 1], cells, answer.exit_slots[leaving]
+    reached = basins.drain_basins(state.step, kept, edges.cells, edges.slots, edges.own, edges.other, *exits, *spaces)
+    assert reached == state.basins
+    return state.step
+
+
+def finish(state: TileState, answer: TileAnswer, place: Place, *, nearness: Array | None, with_fill: bool) -> tuple[Array, ...]:
+    """Directions (where ``nearness`` of all rows is given) and the filled heights (where asked for) of a tile."""
+    keys = filled_keys(state, answer)
+    filled = Heights.of(f"f{keys.dtype.itemsize}").heights(keys, np.inf)
+    results: list[Array] = []
+    if nearness is not None:
+        step = drained_steps(state, answer, place)
+        codes = np.empty((place.height, place.width), np.uint8)
+        flow.d8_steepest(filled, step, np.ascontiguousarray(nearness[:, place.rows]), codes)
+        results.append(codes)
+    if with_fill:
+        results.append(unpadded(filled))
+    return tuple(results)
+
+
+def unpadded(filled: Array) -> Array:
+    """A copy of a padded surface without its ring; NaN where there is no data."""
+    surface = filled[1:-1, 1:-1].copy()
+    surface[np.isinf(surface)] = np.nan
+    return surface
+
+
+def drainage(dtype: Any, *, step: str, nearness: Array | None, with_fill: bool) -> TwoPasses:
+    """Filling and directions as two passes over tiles."""
+    directions = () if nearness is None else (np.dtype(np.uint8),)
+    return TwoPasses(
+        step=step,
+        summarise=summarise,
+        solve=solve,
+        finish=partial(finish, nearness=nearness, with_fill=with_fill),
+        around=(np.nan,),
+        dtypes=directions + ((np.dtype(dtype),) if with_fill else ()),
+        working_bytes=working_bytes(dtype),
+        state_bytes=state_bytes(dtype),
+        border_bytes=BORDER_BYTES,
+        tile_size=TILE_SIZE,
+    )
