@@ -60,6 +60,8 @@ def topography_entry(config: Config, counts: Sequence[dict[str, int]]) -> dict[s
         return None
     summed = {name: sum(count[name] for count in counts) for name in counts[0]}
     valid = summed.pop("valid")
+    if config.LS.options["water_depth_m"] is None:  # without a depth nothing is looked at, and 0 would say that nothing was raised
+        del summed["raised"]
     shares = {f"{name}_pct": 100.0 * cells / valid if valid else 0.0 for name, cells in summed.items()}
     limits = {name: config.LS.options[name] for name in ("max_slope_length_m", "channel_area_m2", "water_depth_m")}
     return {"valid_cells": valid, **shares, **limits}
