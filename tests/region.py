@@ -40,6 +40,12 @@ def read_raster(path):
         return np.ma.filled(file.read(1, masked=True).astype(np.float64), np.nan)
 
 
+def stored(result, name):
+    """A raster of a run as its file holds it."""
+    with rasterio.open(result.path / f"rasters/{name}.tif") as file:
+        return file.read(1)
+
+
 def write_csv(path, rows, encoding="utf-8"):
     """Rows as dicts of one shape."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -327,5 +327,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if os.name != "nt":  # Windows removes no file that is open
+            (folder / ".lock").unlink(missing_ok=True)  # while it is still ours: afterwards it may be the next run's
         lock.release()
-        (folder / ".lock").unlink(missing_ok=True)

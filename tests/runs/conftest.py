@@ -40,3 +40,10 @@ def whole_region(tmp_path_factory):
 @pytest.fixture
 def region(whole_region, tmp_path):
     return whole_region.copied(tmp_path / "region", report=False)
+
+
+@pytest.fixture(scope="session")
+def finished(whole_region, tmp_path_factory):
+    """The region and a run of it with its report; no test may change either."""
+    copy = whole_region.copied(tmp_path_factory.mktemp("run") / "region")
+    return copy, copy.run()
