@@ -138,6 +138,8 @@ def timeline(
         raise InputError(f"step_min and stamp belong to a record of depths in fixed steps; leave them out for record={record!r}")
     if len(minutes) < 2:
         raise InputError(f"a record of {record} needs two times or more: rain falls between them")
+    if (usual := float(np.median(np.diff(minutes)))) > _LONGEST_STEP_MIN:
+        raise InputError(_too_coarse(usual))
     return Timeline(origin, minutes[:-1], minutes[1:], record, None, absent_is_dry), values
 
 
@@ -148,10 +150,7 @@ def _step(minutes: Tile, stated: float | None) -> float:
         raise InputError("a record of one value does not show its time step; state step_min")
     step = float(apart.min()) if stated is None else stated
     if not 0.999 <= step <= _LONGEST_STEP_MIN:
-        raise InputError(
-            f"the rain record has a value every {step:g} minutes; storms need steps of 1 to 60 minutes. "
-            "Daily rain has models of its own (xie2016, zhang2003); a finer or an uneven record can be given as cumulative or intensity."
-        )
+        raise InputError(_too_coarse(step))
     steps = apart / step
     uneven = np.flatnonzero(np.abs(steps - np.round(steps)) > 1e-3 if stated is None else steps < 1 - 1e-6)
     if len(uneven):
@@ -161,3 +160,10 @@ def _step(minutes: Tile, stated: float | None) -> float:
             "state step_min, or give an uneven record as cumulative or intensity"
         )
     return step
+
+
+def _too_coarse(step_min: float) -> str:
+    return (
+        f"the rain record has a value every {step_min:g} minutes; storms need steps of 1 to 60 minutes. "
+        "Daily rain has models of its own: xie2016, zhang2003. Breakpoints are read with record='cumulative' or 'intensity'."
+    )
