@@ -19,6 +19,8 @@ Stamp = Literal["start", "end"]
 
 _MINUTE = np.timedelta64(60_000_000_000, "ns")
 _LONGEST_STEP_MIN = 60.0
+_HALF_A_DAY_MIN = 720.0
+"""Breakpoints usually this far apart are readings of a day's rain: no intensity is in them."""
 _COUNTER_NOISE_MM = 1e-6
 
 
@@ -138,7 +140,7 @@ def timeline(
         raise InputError(f"step_min and stamp belong to a record of depths in fixed steps; leave them out for record={record!r}")
     if len(minutes) < 2:
         raise InputError(f"a record of {record} needs two times or more: rain falls between them")
-    if (usual := float(np.median(np.diff(minutes)))) > _LONGEST_STEP_MIN:
+    if (usual := float(np.median(np.diff(minutes)))) >= _HALF_A_DAY_MIN:
         raise InputError(_too_coarse(usual))
     return Timeline(origin, minutes[:-1], minutes[1:], record, None, absent_is_dry), values
 
@@ -164,6 +166,6 @@ def _step(minutes: Tile, stated: float | None) -> float:
 
 def _too_coarse(step_min: float) -> str:
     return (
-        f"the rain record has a value every {step_min:g} minutes; storms need steps of 1 to 60 minutes. "
+        f"the rain record has a value every {step_min:g} minutes; storms need steps of 1 to 60 minutes, or breakpoints as close. "
         "Daily rain has models of its own: xie2016, zhang2003. Breakpoints are read with record='cumulative' or 'intensity'."
     )
