@@ -61,7 +61,12 @@ def usable_threads() -> int:
     return min(threads, int(allotted)) if allotted.isdigit() and int(allotted) > 0 else threads
 
 
-def require_memory(cells: int, bytes_per_cell: float, step: str) -> None:
+def require_memory(
+    cells: int,
+    bytes_per_cell: float,
+    step: str,
+    way_out: str = "Raise memory_budget, free memory, or work on a smaller region or a coarser grid.",
+) -> None:
     """Refuse ``step`` when it would need more than the budget.
 
     Raises
@@ -73,5 +78,5 @@ def require_memory(cells: int, bytes_per_cell: float, step: str) -> None:
     if need > have:
         raise MemoryBudgetError(
             f"{step} needs about {need / 2**30:.2f} GiB ({bytes_per_cell:g} bytes for each of {cells:,} cells) and the memory budget is "
-            f"{have / 2**30:.2f} GiB. Raise memory_budget, free memory, or work on a smaller region or a coarser grid."
+            f"{have / 2**30:.2f} GiB. {way_out}"
         )

@@ -7,8 +7,9 @@ from typing import Any
 import xarray as xr
 from dask.base import compute
 
-from rusle_engine.core.errors import InputError, OutputError, Problem
+from rusle_engine.core.errors import InputError, MemoryBudgetError, OutputError, Problem
 from rusle_engine.core.lift import Tile, tiled
+from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.variables import TOLERANCE
 from rusle_engine.erosion.intensity import check_tolerances
 from rusle_engine.files.atomic import require_disk
@@ -20,6 +21,7 @@ from rusle_engine.runs.statistics import observed, total
 
 _BYTES_PER_CELL_ON_DISK = 9.0  # A and intensity, staged and encoded
 _BYTES_PER_CELL_OF_A_FACTOR = 8.8
+_BYTES_PER_CELL_AT_WORK = 100.0  # inputs, factors in float64 and float32, A and class of the tile that a thread works on
 
 NO_ROOM = 74
 """Exit code of a disk that is too small."""
@@ -40,10 +42,13 @@ def checked(config: Config) -> tuple[list[Problem], Plan | None]:
     problems = Problems(collect=True)
     plan = Planner(config, problems).plan()
     if plan is not None:
+        with problems.at("compute.tile_cells"):
+            _require_tiles_in_memory(config, plan)
         with problems.at("output.folder"):
             _require_place(config, plan)
             _require_room(config, plan)
-        if NO_ROOM not in [problem.exit_code for problem in problems.found]:  # what no disk can take may be too large to be read through, too
+        # What no disk or no memory can take is too large to be read through, too.
+        if not {NO_ROOM, MemoryBudgetError.exit_code} & {problem.exit_code for problem in problems.found}:
             _check_values(config, plan, problems)
     return problems.found, plan
 
@@ -96,6 +101,14 @@ def _require_place(config: Config, plan: Plan) -> None:
         if path in made:
             raise OutputError(f"{path} is an input, and the results would take its place. Choose another output.folder, or move the input.")
     _require_writable(folder)
+
+
+def _require_tiles_in_memory(config: Config, plan: Plan) -> None:
+    """Every thread holds the tiles of all factors at once."""
+    threads = config.compute.threads or usable_threads()
+    tile = min(config.compute.tile_cells, plan.grid.height) * min(config.compute.tile_cells, plan.grid.width)
+    way_out = "Set a smaller compute.tile_cells, fewer compute.threads, or a larger compute.memory_budget."
+    require_memory(tile * threads, _BYTES_PER_CELL_AT_WORK, f"a tile for each of {threads} threads", way_out)
 
 
 def _require_room(config: Config, plan: Plan) -> None:

@@ -118,7 +118,7 @@ class ZoneLayer(Block):
     crs: str | None = None
     """CRS of a file that states none, such as EPSG:4490."""
     headline_zone: ZoneId | None = None
-    """zone_id whose figures head the report; null: the largest zone."""
+    """zone_id whose figures head the report; null: the zone that holds all, else all together."""
     land_area: LandArea | None = None
     """Official land area of the zones; null: the area of the polygons."""
 

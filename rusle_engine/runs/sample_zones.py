@@ -90,15 +90,18 @@ _STEPS = 24  # vertices along one side of a ward
 
 
 def _wavy_lattice(grid: Grid, seed: int, down: int, across: int) -> tuple[Tile, Tile]:
-    """x and y of a lattice of ``down`` × ``across`` wards with ``_STEPS`` vertices a side, pushed about by noise; the rim stays straight."""
+    """x and y of a lattice of ``down`` × ``across`` wards with ``_STEPS`` vertices a side, pushed about by noise; the rim stays straight.
+
+    The push is weak enough that the lattice never folds over itself.
+    """
     shape = (down * _STEPS + 1, across * _STEPS + 1)
     rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float64)
     rim = np.minimum(np.minimum(rows, shape[0] - 1 - rows), np.minimum(columns, shape[1] - 1 - columns))
     ease = np.minimum(1.0, rim / _STEPS)
     for stream, moved in ((500, rows), (502, columns)):
         push = np.zeros(shape)
-        noise.gradient_noise(stream_seed(seed, stream), 0, 0, float(_STEPS), 0.45 * _STEPS, push)
-        noise.gradient_noise(stream_seed(seed, stream + 1), 0, 0, _STEPS / 3.0, 0.10 * _STEPS, push)
+        noise.gradient_noise(stream_seed(seed, stream), 0, 0, float(_STEPS), 0.25 * _STEPS, push)
+        noise.gradient_noise(stream_seed(seed, stream + 1), 0, 0, _STEPS / 3.0, 0.05 * _STEPS, push)
         moved += ease * push
     left, bottom, right, top = grid.bounds
     return left + columns / (shape[1] - 1) * (right - left), top - rows / (shape[0] - 1) * (top - bottom)
