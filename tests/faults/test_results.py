@@ -67,8 +67,14 @@ def test_memory_budget(region, refused):
     rows, columns = 300, 200
     dem = np.add.outer(np.arange(rows, 0, -1.0), np.sin(np.arange(columns)))
     write_raster(region.folder / "dem.tif", dem.astype(np.float32), region.transform, region.crs)
-    region.config["compute"] = {"memory_budget": "1 MB"}
+    region.config["compute"] = {"memory_budget": "1 MB", "tile_cells": 64}
     refused(region, "LS", 69, "needs about", "60,000 cells", "the memory budget is 0.00 GiB", "Raise memory_budget")
+
+
+def test_tiles_too_large_for_the_budget(region, refused):
+    """What the threads hold at once is counted before the work starts: 40 x 50 cells for each of 4 threads."""
+    region.config["compute"] = {"memory_budget": "700 KB", "threads": 4}
+    refused(region, "compute.tile_cells", 69, "4 threads", "8,000 cells", "Set a smaller compute.tile_cells")
 
 
 def smallest_disk():
@@ -89,7 +95,7 @@ def test_disk_too_small(region, refused):
     ) as file:  # fmt: skip
         file.write(np.full((16, 16), 100, np.float32), 1, window=((0, 16), (0, 16)))
     region.config |= {"R": 1000.0, "K": 0.04, "LS": 1.0, "C": 1.0, "P": 1.0, "landcover": None}
-    region.config["compute"] = {"tile_cells": 16384}
+    region.config["compute"] = {"tile_cells": 16384, "memory_budget": "1 TB"}
     region.config["output"]["folder"] = str(place / "rusle_engine-test-of-a-full-disk")
     refused(region, "output.folder", 74, "rusle_engine-test-of-a-full-disk", "GiB are free", "Free space")
 
