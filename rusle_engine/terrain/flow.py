@@ -1,6 +1,5 @@
 """Where water goes and how much arrives: D8 directions and accumulation."""
 
-from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -8,22 +7,14 @@ import xarray as xr
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
-from rusle_engine.core.lift import two_passes, whole
+from rusle_engine.core.lift import is_lazy, two_passes
 from rusle_engine.core.variables import ACCUMULATION, FLOW_DIRECTION, UPSLOPE_AREA, Raster
+from rusle_engine.terrain.accumulation import CODES, fixed_point, row_sums, weight_sums
 from rusle_engine.terrain.conditioning import require_heights, require_method
 from rusle_engine.terrain.drainage import Array, drainage
-from rusle_kernels import accumulate
-from rusle_kernels.neighbours import ESRI_CODES, NODATA_CODE
+from rusle_kernels.neighbours import NODATA_CODE
 
 FlowScheme = Literal["d8"]
-
-_CODES = "1 E, 2 SE, 4 S, 8 SW, 16 W, 32 NW, 64 N, 128 NE; 0 leaves the grid or drains into nodata; 255 nodata"
-_VALID = np.zeros(256, bool)
-_VALID[[*ESRI_CODES, NODATA_CODE]] = True
-_ACCUMULATION_BYTES = 28.0
-"""Bytes for each cell: directions twice, inflow counts, integer sums, the result and its copy into chunks."""
-_WEIGHTED_BYTES = 52.0
-"""As above, with the weights, what remains of them where there is a direction, and their fixed point."""
 
 
 def steepness_weights(dx: Array, dy: Array) -> Array:
@@ -95,14 +86,14 @@ def directions_on(heights: xr.DataArray, grid: Grid) -> xr.DataArray:
     """``flow_direction`` of heights whose grid is known."""
     nearness = steepness_weights(grid.dx_m, grid.dy_m)
     (codes,) = two_passes(drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=False), heights)
-    return FLOW_DIRECTION.describe(codes, scheme="d8", codes=_CODES)
+    return FLOW_DIRECTION.describe(codes, scheme="d8", codes=CODES)
 
 
 def direction_and_fill(heights: xr.DataArray, grid: Grid) -> tuple[xr.DataArray, xr.DataArray]:
     """Directions and the filled surface in one go, for who needs both."""
     nearness = steepness_weights(grid.dx_m, grid.dy_m)
     codes, filled = two_passes(drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=True), heights)
-    return FLOW_DIRECTION.describe(codes, scheme="d8", codes=_CODES), filled
+    return FLOW_DIRECTION.describe(codes, scheme="d8", codes=CODES), filled
 
 
 def require_directions(d8: Raster) -> xr.DataArray:
@@ -116,83 +107,13 @@ def require_directions(d8: Raster) -> xr.DataArray:
     codes = FLOW_DIRECTION.require(d8)
     scheme = codes.attrs.get("scheme", "d8")
     if scheme != "d8":
-        raise InputError(f"d8 (flow direction) has scheme {scheme!r}; expected 'd8': one of the codes {_CODES}")
+        raise InputError(f"d8 (flow direction) has scheme {scheme!r}; expected 'd8': one of the codes {CODES}")
     if codes.ndim != 2 or codes.dtype.kind not in "iu":
         raise InputError(
-            f"d8 (flow direction) is {codes.dtype} of {codes.dims}; expected a raster (y, x) of whole-number codes {_CODES}. "
+            f"d8 (flow direction) is {codes.dtype} of {codes.dims}; expected a raster (y, x) of whole-number codes {CODES}. "
             "Angles are not codes; codes stored as floats are converted by .fillna(255).astype('uint8')"
         )
-    return codes
-
-
-def padded_codes(d8: Array) -> tuple[Array, Array]:
-    """``d8`` with a ring of nodata, and how far each code leads in the flattened padded raster.
-
-    Raises
-    ------
-    InputError
-        When a value is none of the codes.
-    """
-    height, width = d8.shape
-    codes = np.full((height + 2, width + 2), NODATA_CODE, np.uint8)
-    codes[1:-1, 1:-1] = d8
-    wrong = ~_VALID[codes[1:-1, 1:-1]]
-    if d8.dtype != np.uint8:
-        wrong |= codes[1:-1, 1:-1] != d8
-    if wrong.any():
-        row, column = (int(i) for i in np.argwhere(wrong)[0])
-        raise InputError(f"d8 (flow direction) is {d8[row, column]} at row {row}, column {column}; expected one of {_CODES}")
-    step_of_code = np.zeros(256, np.int64)
-    pitch = width + 2
-    step_of_code[ESRI_CODES[:8]] = [-pitch - 1, -pitch, -pitch + 1, -1, 1, pitch - 1, pitch, pitch + 1]
-    return codes, step_of_code
-
-
-def sums_downstream(codes: Array, step_of_code: Array, total: Array) -> None:
-    """Add up integers along directions, in place; all padded.
-
-    Raises
-    ------
-    InputError
-        When directions lead round in a circle.
-    """
-    inflows = np.full(codes.shape, 255, np.uint8)
-    accumulate.inflow_counts(codes, inflows)
-    stuck = accumulate.accumulate(codes, step_of_code, inflows, np.empty(codes.shape[1], np.int64), total)
-    if stuck:
-        raise InputError(f"d8 (flow direction) leads round in circles: {stuck:,} cells drain into each other. Compute it by flow_direction.")
-
-
-def _accumulated(d8: Array, *, row_amounts: Array, own: Array, scale: float) -> Array:
-    """Sums of one integer amount for each row's cells, less ``own`` for each row, times ``scale``."""
-    codes, step_of_code = padded_codes(d8)
-    total = np.zeros(codes.shape, np.int64)
-    total[1:-1, 1:-1] = row_amounts[:, np.newaxis]
-    sums_downstream(codes, step_of_code, total)
-    out = np.empty(d8.shape, np.float64)
-    accumulate.scale_totals(codes, total, own, scale, out)
-    return out
-
-
-def fixed_point(greatest_sum: float) -> float:
-    """The power of two by which to multiply amounts so that their sum still fits in a signed 64-bit integer, with one bit to spare."""
-    return 2.0 ** (61 - int(np.ceil(np.log2(greatest_sum)))) if greatest_sum > 0 else 1.0
-
-
-def _accumulated_weights(d8: Array, weights: Array) -> Array:
-    """Sums of ``weights`` in fixed point: the same whatever the order of addition."""
-    codes, step_of_code = padded_codes(d8)
-    amounts = np.where(d8 == NODATA_CODE, 0.0, weights)
-    if not np.isfinite(amounts).all():
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(amounts))[0])
-        raise InputError(f"weights are {weights[row, column]} at row {row}, column {column}, where there is a flow direction; fill the gap first")
-    factor = fixed_point(float(np.abs(amounts).max(initial=0.0)) * amounts.size)
-    total = np.zeros(codes.shape, np.int64)
-    total[1:-1, 1:-1] = np.rint(amounts * factor)
-    sums_downstream(codes, step_of_code, total)
-    out = np.empty(d8.shape, np.float64)
-    accumulate.scale_totals(codes, total, np.zeros(d8.shape[0], np.int64), 1 / factor, out)
-    return out
+    return codes.astype(np.int16) if codes.dtype == np.int8 else codes  # 255 must have a place in it
 
 
 def flow_accumulation(d8: Raster, *, weights: Raster | None = None) -> xr.DataArray:
@@ -221,7 +142,7 @@ def flow_accumulation(d8: Raster, *, weights: Raster | None = None) -> xr.DataAr
     InputError
         When a code is none of the nine, directions lead round in a circle, or a weight is missing where there is a direction.
     MemoryBudgetError
-        When the raster is larger than the memory budget allows.
+        When a raster in memory, or the tiles in hand of a lazy one, are larger than the memory budget allows.
 
     Examples
     --------
@@ -231,16 +152,28 @@ def flow_accumulation(d8: Raster, *, weights: Raster | None = None) -> xr.DataAr
     """
     codes = require_directions(d8)
     if weights is None:
-        rows = codes.shape[0]
-        function = partial(_accumulated, row_amounts=np.ones(rows, np.int64), own=np.zeros(rows, np.int64), scale=1.0)
-        (counted,) = whole(function, codes, dtypes=[np.float64], bytes_per_cell=_ACCUMULATION_BYTES, step="flow_accumulation")
-        return ACCUMULATION.describe(counted, scheme="d8")
+        return _accumulated(codes, np.ones(codes.shape[0], np.int64), None, 1.0)
     labelled = weights if isinstance(weights, xr.DataArray) else xr.DataArray(weights, dims=("y", "x")[2 - np.ndim(weights) :])
     _, labelled = same_grid({"d8": codes, "weights": labelled})
+    units = str(labelled.attrs.get("units", "1"))
+    if labelled.ndim == 0 and not is_lazy(labelled):
+        weight = float(labelled)
+        if not np.isfinite(weight):
+            raise InputError(f"weights are {weight} where there is a flow direction; expected a number")
+        factor = fixed_point(abs(weight) * codes.size)
+        row_amounts = np.full(codes.shape[0], np.rint(weight * factor)).astype(np.int64)
+        return _accumulated(codes, row_amounts, None, 1 / factor).assign_attrs(units=units)
     amounts = labelled.astype(np.float64).broadcast_like(codes)
-    (summed,) = whole(_accumulated_weights, codes, amounts, dtypes=[np.float64], bytes_per_cell=_WEIGHTED_BYTES, step="flow_accumulation")
-    described = ACCUMULATION.describe(summed, scheme="d8")
-    return described.assign_attrs(units=str(labelled.attrs.get("units", "1")))
+    sizes = abs(amounts)
+    greatest = sizes.where((codes != NODATA_CODE) & np.isfinite(sizes), 0.0).max()
+    (summed,) = two_passes(weight_sums(codes.size), codes, amounts, greatest)
+    return ACCUMULATION.describe(summed, scheme="d8").assign_attrs(units=units)
+
+
+def _accumulated(codes: xr.DataArray, amounts: Array, own: Array | None, scale: float) -> xr.DataArray:
+    """Sums of one integer amount for each row's cells, less ``own`` for each row, times ``scale``."""
+    (summed,) = two_passes(row_sums(amounts, own=own, scale=scale), codes)
+    return ACCUMULATION.describe(summed, scheme="d8")
 
 
 def upslope_area_of(d8: Raster, grid: Grid) -> xr.DataArray:
@@ -257,6 +190,5 @@ def upslope_area_of(d8: Raster, grid: Grid) -> xr.DataArray:
         scale = 1 / factor
     else:
         amounts, scale = np.ones(grid.height, np.int64), float(areas[0])
-    function = partial(_accumulated, row_amounts=amounts, own=amounts, scale=scale)
-    (area,) = whole(function, codes, dtypes=[np.float64], bytes_per_cell=_ACCUMULATION_BYTES, step="flow_accumulation")
+    (area,) = two_passes(row_sums(amounts, own=amounts, scale=scale), codes)
     return UPSLOPE_AREA.describe(area, scheme="d8")

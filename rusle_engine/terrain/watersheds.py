@@ -6,15 +6,24 @@ import numpy as np
 import xarray as xr
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.core.lift import whole
+from rusle_engine.core.lift import Place, whole
 from rusle_engine.core.variables import BASIN, Raster
-from rusle_engine.terrain.drainage import Array
-from rusle_engine.terrain.flow import padded_codes, require_directions, sums_downstream
+from rusle_engine.terrain.accumulation import Array, checked_codes, steps_of_codes, sums_downstream
+from rusle_engine.terrain.flow import require_directions
 from rusle_kernels import accumulate
 from rusle_kernels.neighbours import NODATA_CODE
 
 _BYTES_PER_CELL = 24.0
 """Bytes for each cell: directions twice, inflow counts and streams, integer sums, labels and their copy."""
+
+
+def padded_codes(d8: Array) -> tuple[Array, Array]:
+    """``d8`` with a ring of nodata, and how far each code leads in it."""
+    height, width = d8.shape
+    padded = np.pad(d8, 1, constant_values=NODATA_CODE if np.can_cast(np.uint8, d8.dtype) else 0)
+    codes = checked_codes(padded, Place(0, 0, height, width, width))
+    codes[[0, -1], :] = codes[:, [0, -1]] = NODATA_CODE
+    return codes, steps_of_codes(width + 2)
 
 
 def _labels(d8: Array, *, min_cells: int | None) -> Array:

@@ -3,6 +3,7 @@
 import heapq
 
 import numpy as np
+from hypothesis import strategies as st
 
 NEIGHBOURS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
 CODES = [32, 64, 128, 16, 1, 8, 4, 2]
@@ -168,3 +169,12 @@ def counted_by_walking(codes, weights=None):
             total[here] += 1.0 if weights is None else weights[i, j]
             here = receiver(codes, *here)
     return total
+
+
+def cuts(draw, length):
+    """Any way to cut a side: pieces of one size, or of any sizes."""
+    if draw(st.booleans()):
+        size = draw(st.integers(1, length))
+        return tuple(min(size, length - start) for start in range(0, length, size))
+    marks = sorted(draw(st.sets(st.integers(1, length))) | {length})
+    return tuple(b - a for a, b in zip([0, *marks], marks))

@@ -15,7 +15,7 @@ from rusle_engine.core.lift import Layout, Place
 from rusle_engine.terrain import drainage
 from rusle_engine.terrain.conditioning import condition
 from rusle_engine.terrain.flow import direction_and_fill, flow_direction
-from tests.terrain.oracles import SURFACES, filled_by_heap, fractal, tree_and_steepest
+from tests.terrain.oracles import SURFACES, cuts, filled_by_heap, fractal, tree_and_steepest
 
 
 def raster(values, chunks=None):
@@ -32,15 +32,6 @@ def plain_answers(name, dtype):
 def on_tiles(heights, chunks):
     array = raster(heights, chunks)
     return dask.compute(*direction_and_fill(array, Grid.of(array, 1.0)))
-
-
-def cuts(draw, length):
-    """Any way to cut a side: pieces of one size, or of any sizes."""
-    if draw(st.booleans()):
-        size = draw(st.integers(1, length))
-        return tuple(min(size, length - start) for start in range(0, length, size))
-    marks = sorted(draw(st.sets(st.integers(1, length))) | {length})
-    return tuple(b - a for a, b in zip([0, *marks], marks))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
