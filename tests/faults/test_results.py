@@ -62,15 +62,6 @@ def test_other_files_in_the_folder_stay(region):
     assert [path.read_text("utf-8") for path in mine] == ["mine"] * 3
 
 
-def test_memory_budget(region, refused):
-    """Rasters that need more memory than the budget are refused before the work starts."""
-    rows, columns = 300, 200
-    dem = np.add.outer(np.arange(rows, 0, -1.0), np.sin(np.arange(columns)))
-    write_raster(region.folder / "dem.tif", dem.astype(np.float32), region.transform, region.crs)
-    region.config["compute"] = {"memory_budget": "1 MB", "tile_cells": 64}
-    refused(region, "LS", 69, "needs about", "60,000 cells", "the memory budget is 0.00 GiB", "Raise memory_budget")
-
-
 def test_tiles_too_large_for_the_budget(region, refused):
     """What the threads hold at once is counted before the work starts: 40 x 50 cells for each of 4 threads."""
     region.config["compute"] = {"memory_budget": "700 KB", "threads": 4}
