@@ -1,7 +1,8 @@
-"""Slope length L of a cell as a segment of its slope.
+"""Slope length factor L of a cell, from the slope lengths at its upper and lower end.
 
-Foster and Wischmeier 1974 for a segment from λ_in to λ_out; Desmet and Govers 1996 (equation 9) is the same with λ = A / w, the area
-draining into the cell, without and with its own, over the contour width w.
+SEGMENT is Foster and Wischmeier 1974 for a segment from λ_in to λ_out; Desmet and Govers 1996 (equation 9) is the same with λ = A / w, the
+area draining into the cell, without and with its own, over the contour width w. WHOLE is Wischmeier and Smith 1978, a whole slope that
+ends at λ_out, and POINT what it amounts to at its lower end, the limit of a short segment.
 """
 
 import math
@@ -11,6 +12,8 @@ import numpy as np
 from rusle_kernels._jit import inline, kernel
 
 UNIT_PLOT_M = 22.13
+SEGMENT, WHOLE, POINT = 0, 1, 2
+"""The forms of L."""
 
 
 @inline
@@ -82,6 +85,30 @@ def segment_length(start, end, m, longest):
     series = 1.0 + h * (c2 / 3.0 + h * (c4 / 5.0 + h * c6 / 7.0))
     length = (m + 1.0) * first * series if near else (first - second) / step
     return length if m == m else m  # log2 and exp2 do not hand NaN on
+
+
+@kernel
+def length_row(start, end, m, form, longest, out):
+    """L of a row of cells from slope lengths [m], clipped at ``longest``, and exponents."""
+    if form == SEGMENT:
+        for j in range(out.size):
+            out[j] = segment_length(start[j], end[j], m[j], longest)
+    else:  # u^m, and (m + 1)·u^m at the point, u = min(λ, longest) / 22.13
+        at_point = 1.0 if form == POINT else 0.0
+        for j in range(out.size):
+            u = (end[j] if end[j] < longest else longest) / 22.13
+            length = (at_point * m[j] + 1.0) * exp2(m[j] * log2(u))
+            out[j] = length if m[j] * end[j] == m[j] * end[j] else np.nan  # log2 and exp2 do not hand NaN on
+
+
+@kernel
+def l_foster_wischmeier1974(start, end, m, longest, out):
+    """L of segments from ``start`` to ``end`` [m] along the slope; (m + 1)(λ/22.13)^m where they have no length."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            valid = start[i, j] >= 0.0 and end[i, j] >= start[i, j]
+            length = segment_length(start[i, j], end[i, j], m[i, j], longest)
+            out[i, j] = length if valid and end[i, j] > 0.0 else np.nan
 
 
 @kernel

@@ -1,8 +1,7 @@
-"""LS: the topographic factor of a DEM. Its parts stand in ``ls_parts.py``."""
+"""LS: the topographic factor of a DEM. Its parts stand in ``ls_parts.py``, its methods in ``ls_methods.py``."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,6 +11,7 @@ from rusle_engine.core.lift import tiled
 from rusle_engine.core.variables import (
     LENGTH,
     LENGTH_EXPONENT,
+    SLOPE_LENGTH,
     STEEPNESS,
     TOPOGRAPHY,
     TOPOGRAPHY_FLAGS,
@@ -20,100 +20,37 @@ from rusle_engine.core.variables import (
     Units,
     units_of,
 )
-from rusle_engine.factors.ls_parts import (
-    LINES,
-    METHODS,
-    RILL_RATIOS,
-    ExponentMethod,
-    LengthMethod,
-    RillRatio,
-    SteepnessMethod,
-    l_factor,
-    m_exponent,
-    positive,
-    s_factor,
-    said,
-)
-from rusle_engine.terrain.conditioning import Array, condition, require_heights, require_method
+from rusle_engine.factors import path_length
+from rusle_engine.factors.ls_methods import METHODS, ExponentMethod, LengthMethod, PointForm, RillRatio, SteepnessMethod
+from rusle_engine.factors.ls_parts import l_factor, l_segment, m_exponent, s_factor, said
+from rusle_engine.factors.ls_scheme import Scheme
+from rusle_engine.terrain.conditioning import condition, require_heights
 from rusle_engine.terrain.flow import FlowScheme, direction_and_fill, directions_on, require_directions, upslope_area_of
 from rusle_engine.terrain.slope import gradient, slope_of
 from rusle_kernels import topography
 
-__all__ = ["CAPPED", "CHANNEL", "METHODS", "NODATA_FLAG", "RAISED", "l_factor", "ls_factor", "ls_with_flags", "m_exponent", "s_factor"]
+__all__ = ["CAPPED", "CHANNEL", "METHODS", "NODATA_FLAG", "RAISED", "l_factor", "l_segment", "ls_factor", "ls_with_flags", "m_exponent", "s_factor"]
 
+Array = np.ndarray[Any, Any]
 CAPPED, CHANNEL, RAISED, NODATA_FLAG = topography.CAPPED, topography.CHANNEL, topography.RAISED, topography.NODATA_FLAG
 
 
-@dataclass(frozen=True)
-class _Scheme:
-    """The options of LS, checked."""
-
-    length: LengthMethod
-    steepness: SteepnessMethod
-    exponent: ExponentMethod
-    rill_ratio: RillRatio
-    routing: FlowScheme
-    max_slope_length_m: float | None
-    channel_area_m2: float | None
-    water_depth_m: float | None
-
-    def __post_init__(self) -> None:
-        require_method(self.length, get_args(LengthMethod), "length")
-        require_method(self.steepness, get_args(SteepnessMethod), "steepness")
-        require_method(self.exponent, get_args(ExponentMethod), "exponent")
-        require_method(self.rill_ratio, get_args(RillRatio), "rill_ratio")
-        require_method(self.routing, get_args(FlowScheme), "routing")
-
-    def parameters(self) -> tuple[Any, ...]:
-        """What the kernels take after the rows."""
-        return (
-            LINES[self.steepness],
-            RILL_RATIOS[self.rill_ratio],
-            positive(self.max_slope_length_m, "max_slope_length_m"),
-            positive(self.channel_area_m2, "channel_area_m2"),
-            positive(self.water_depth_m, "water_depth_m", or_zero=True),
-        )
-
-    def provenance(self) -> dict[str, Any]:
-        """The whole scheme, as the result's attributes name it."""
-        return {
-            "method": f"{self.length} x {self.steepness}",
-            "length": self.length,
-            "steepness": self.steepness,
-            "exponent": self.exponent,
-            "rill_ratio": self.rill_ratio,
-            "routing": self.routing,
-            "slope": "horn1981",
-            "max_slope_length_m": said(self.max_slope_length_m),
-            "channel_area_m2": said(self.channel_area_m2),
-            "water_depth_m": said(self.water_depth_m),
-        }
-
-
-def _tile(
-    gradients: Array,
-    area_in: Array,
-    raised: Array,
-    row: int,
-    _column: int,
-    *,
-    rows: tuple[Array, Array, Array],
-    parameters: tuple[Any, ...],
-    components: bool,
-) -> tuple[Any, ...]:
-    """LS and flags of one tile, and L, S, m where wanted; no record."""
-    shape = gradients.shape
-    inputs = [np.ascontiguousarray(tile) for tile in (gradients, area_in, raised)]
+def _tile(*arguments: Any, rows: tuple[Array, ...], parameters: tuple[Any, ...], on_paths: bool, components: bool) -> tuple[Any, ...]:
+    """LS and flags of one tile, and L, S, m where wanted; no record. The arguments are its rasters, then the row and column where it begins."""
+    *rasters, row, _column = arguments
+    shape = rasters[0].shape
+    inputs = [np.ascontiguousarray(tile) for tile in rasters]
     cut = [values[row : row + shape[0]] for values in rows]
     ls, flags = np.empty(shape, np.float64), np.empty(shape, np.uint8)
     parts = np.empty((3, shape[0] if components else 1, shape[1]), np.float64)
-    topography.ls_desmet_govers1996(*inputs, *cut, *parameters, ls, flags, parts)
+    kernel = topography.ls_by_path if on_paths else topography.ls_by_area
+    kernel(*inputs, *cut, *parameters, ls, flags, parts)
     return (ls, flags, *parts, None) if components else (ls, flags, None)
 
 
 def _topography(
     dem: Raster,
-    scheme: _Scheme,
+    scheme: Scheme,
     direction: Raster | None,
     upslope_area: Raster | None,
     cell_size_m: float | tuple[float, float] | None,
@@ -124,40 +61,83 @@ def _topography(
     """LS, flags and, where wanted, what they are made of."""
     heights = require_heights(dem, units_of(units, "dem"))
     grid = Grid.of(heights, cell_size_m)
-    parameters = scheme.parameters()
-    area, filled, routed = _routing(heights, grid, direction, upslope_area, units, with_fill=scheme.water_depth_m is not None)
+    routing = _Routing(heights, grid, direction, upslope_area, units, with_fill=scheme.water_depth_m is not None)
     steepest = gradient(heights, grid)
-    # Without a depth of water its limit is infinite and any raster serves in its place.
-    raised = area if filled is None else (filled - heights)
+    rows: tuple[Array, ...] = (grid.dx_m, grid.dy_m, grid.cell_area_m2)
+    inputs = [steepest]
+    if scheme.on_paths:
+        ended = _ended(scheme, heights, grid, routing)
+        lengths = path_length.slope_lengths(routing.codes, slope_of(heights, grid), ended, grid, scheme.cutoff_below_5_pct, scheme.cutoff_from_5_pct)
+        inputs, rows = [steepest, *lengths], (grid.cell_area_m2,)
+    # Without a channel threshold or a depth of water their limits are infinite, and any raster serves in the place of area or depth.
+    with_area = not scheme.on_paths or scheme.channel_area_m2 is not None
+    area = routing.area if with_area else inputs[1]
+    raised = area if routing.filled is None else (routing.filled - heights)
     kinds = [np.float64, np.uint8] + [np.float64] * 3 * components
-    function = partial(_tile, rows=(grid.dx_m, grid.dy_m, grid.cell_area_m2), parameters=parameters, components=components)
-    rasters, _ = tiled(function, steepest, area, raised, dtypes=kinds)
-    provenance = scheme.provenance() | {"routing": routed}
+    function = partial(_tile, rows=rows, parameters=scheme.parameters(), on_paths=scheme.on_paths, components=components)
+    rasters, _ = tiled(function, *inputs, area, raised, dtypes=kinds)
+    provenance = scheme.provenance() | {"routing": routing.said(on_paths=scheme.on_paths)}
     found = {"ls": TOPOGRAPHY.describe(rasters[0], **provenance), "flags": TOPOGRAPHY_FLAGS.describe(rasters[1], nodata=NODATA_FLAG)}
     if components:
+        ratio = {"rill_ratio": scheme.rill_ratio} if scheme.has_rill_ratio else {}
         found["l"] = LENGTH.describe(rasters[2], method=scheme.length, max_slope_length_m=said(scheme.max_slope_length_m))
-        found["s"] = STEEPNESS.describe(rasters[3], method=scheme.steepness)
-        found["m"] = LENGTH_EXPONENT.describe(rasters[4], method=scheme.exponent, rill_ratio=scheme.rill_ratio)
+        found["s"] = STEEPNESS.describe(rasters[3], method=scheme.steepness_method, max_steepness_degree=said(scheme.max_steepness_degree))
+        found["m"] = LENGTH_EXPONENT.describe(rasters[4], method=scheme.exponent_method, **ratio)
         found["theta"] = slope_of(heights, grid)
-        found["upslope_area_m2"] = UPSLOPE_AREA.describe(area, routing=routed)
+        found["upslope_area_m2"] = UPSLOPE_AREA.describe(routing.area, routing=routing.said(on_paths=False))
+        if scheme.on_paths:
+            found["slope_length_m"] = SLOPE_LENGTH.describe(inputs[2], method=path_length.METHOD, routing=routing.said(on_paths=True))
     return xr.Dataset(found)
 
 
-def _routing(
-    heights: xr.DataArray, grid: Grid, direction: Raster | None, upslope_area: Raster | None, units: Units, *, with_fill: bool
-) -> tuple[xr.DataArray, xr.DataArray | None, str]:
-    """The area draining into each cell, the filled surface where wanted, and how the routing came about in words."""
-    if upslope_area is not None:
-        given = UPSLOPE_AREA.require(upslope_area, units_of(units, "upslope_area"))
-        _, area = same_grid({"dem": heights, "upslope_area": given})
-        return area.astype(np.float64), condition(heights) if with_fill else None, "upslope area as given"
-    if direction is not None:
-        _, codes = same_grid({"dem": heights, "direction": require_directions(direction)})
-        return upslope_area_of(codes, grid), condition(heights) if with_fill else None, "d8, directions as given"
-    if with_fill:
-        codes, filled = direction_and_fill(heights, grid)
-        return upslope_area_of(codes, grid), filled, "d8"
-    return upslope_area_of(directions_on(heights, grid), grid), None, "d8"
+def _ended(scheme: Scheme, heights: xr.DataArray, grid: Grid, routing: "_Routing") -> xr.DataArray:
+    """Cells in which no slope goes on: channels and water."""
+    ended = xr.zeros_like(heights, dtype=bool)
+    if scheme.channel_area_m2 is not None:
+        ended = ended | (routing.area + xr.DataArray(grid.cell_area_m2, dims="y") >= scheme.channel_area_m2)
+    if scheme.water_depth_m is not None and routing.filled is not None:
+        ended = ended | (routing.filled - heights > scheme.water_depth_m)
+    return ended
+
+
+class _Routing:
+    """D8 directions, the area draining into each cell and, where wanted, the filled surface: our own, or as they are given."""
+
+    def __init__(
+        self, heights: xr.DataArray, grid: Grid, direction: Raster | None, upslope_area: Raster | None, units: Units, *, with_fill: bool
+    ) -> None:
+        self._heights, self._grid = heights, grid
+        self._codes: xr.DataArray | None = None
+        self._area: xr.DataArray | None = None
+        self.filled: xr.DataArray | None = None
+        self._given_codes, self._given_area = direction is not None, upslope_area is not None
+        if upslope_area is not None:
+            _, area = same_grid({"dem": heights, "upslope_area": UPSLOPE_AREA.require(upslope_area, units_of(units, "upslope_area"))})
+            self._area = area.astype(np.float64)
+        if direction is not None:
+            _, self._codes = same_grid({"dem": heights, "direction": require_directions(direction)})
+        if with_fill and (self._given_codes or self._given_area):
+            self.filled = condition(heights)
+        elif with_fill:
+            self._codes, self.filled = direction_and_fill(heights, grid)
+
+    @property
+    def codes(self) -> xr.DataArray:
+        if self._codes is None:
+            self._codes = directions_on(self._heights, self._grid)
+        return self._codes
+
+    @property
+    def area(self) -> xr.DataArray:
+        """The area draining into each cell, its own excluded [m²]."""
+        if self._area is None:
+            self._area = upslope_area_of(self.codes, self._grid)
+        return self._area
+
+    def said(self, *, on_paths: bool) -> str:
+        """How the routing came about, in words."""
+        area_alone = self._given_area and not on_paths
+        return "upslope area as given" if area_alone else "d8, directions as given" if self._given_codes else "d8"
 
 
 def ls_factor(
@@ -169,8 +149,12 @@ def ls_factor(
     rill_ratio: RillRatio = "moderate",
     routing: FlowScheme = "d8",
     max_slope_length_m: float | None = None,
+    max_steepness_degree: float | None = None,
     channel_area_m2: float | None = None,
     water_depth_m: float | None = None,
+    cutoff_below_5_pct: float = 0.7,
+    cutoff_from_5_pct: float = 0.5,
+    form: PointForm = "point",
     direction: Raster | None = None,
     upslope_area: Raster | None = None,
     components: bool = False,
@@ -179,38 +163,58 @@ def ls_factor(
 ) -> xr.DataArray | xr.Dataset:
     r"""Topographic factor LS of a DEM.
 
-    .. math:: LS = L \cdot S, \qquad L = \frac{(A_{in} + a)^{m+1} - A_{in}^{m+1}}{a\,(22.13\,w)^m}
+    .. math:: LS = L \cdot S, \qquad L = \frac{\lambda_{out}^{m+1} - \lambda_{in}^{m+1}}{(\lambda_{out} - \lambda_{in})\,22.13^m}
 
-    L by the area :math:`A_{in}` that drains into a cell of area a (its own excluded; D8 on the minimal fill, see ``flow_direction``), across
-    the width of its contour w = Δx\|cos α\| + Δy\|sin α\|; S and m by the slope of the DEM *as it is*, not of the filled one (``slope``).
-    On level ground L = 1.
+    The cell is a segment of its slope, from :math:`\lambda_{in}` to :math:`\lambda_{out}`. They come from the area :math:`A_{in}` that
+    drains into a cell of area a (its own excluded; D8 on the minimal fill, see ``flow_direction``) across the width of its contour
+    w = Δx\|cos α\| + Δy\|sin α\|, as :math:`A_{in}/w` and :math:`(A_{in} + a)/w` (``desmet_govers1996``, the default), or from the
+    longest flow path (``foster_wischmeier1974``; ``wischmeier_smith1978`` takes the L of the whole slope above,
+    :math:`(\lambda_{out}/22.13)^m`, for that of the cell). S and m go by the slope of the DEM *as it is*, not of the filled one
+    (``slope``). Two methods have S and m of their own, with :math:`A_s = (A_{in} + a)/w`:
+
+    .. math:: LS = 1.4\,(A_s/22.13)^{0.4}\,(\sin\theta/0.0896)^{1.3}, \qquad LS = (A_s/22.13)^e\,S_{WS}
+
+    for ``moore_burch1986`` (1.4 at a point, 1 for the mean of the slope above it) and ``bohner_selige2006`` (e = 0.5 above 0.0505 rad,
+    :math:`3\,\theta^{0.6}` below; S of ``wischmeier_smith1978``).
 
     Parameters
     ----------
     dem
         Elevation [m] (y, x), as it is; projected, or geographic (cell sizes and areas row by row on the ellipsoid).
     length
-        Whose equation of L.
+        Whose equation of L, or of LS.
     steepness
-        Whose equation of S: ``mccool1987`` (RUSLE) or ``liu1994`` (CSLE).
+        Whose equation of S, where L is ``desmet_govers1996``, ``foster_wischmeier1974`` or ``wischmeier_smith1978``: mccool1987 (RUSLE), liu1994
+        (CSLE), nearing1997 (one curve) or wischmeier_smith1978 (USLE).
     exponent
-        Whose equation of m.
+        Whose equation of m, where L is ``desmet_govers1996``, ``foster_wischmeier1974`` or ``wischmeier_smith1978``: mccool1989 (RUSLE),
+        wischmeier_smith1978 (by percent), csle_1_3_5 or csle_05_15_3 (by degrees).
     rill_ratio
-        Rill against interrill erosion: low (rangeland), moderate (cropland) or high (freshly disturbed land).
+        Rill against interrill erosion, for the exponent mccool1989, where L is ``desmet_govers1996``, ``foster_wischmeier1974`` or
+        ``wischmeier_smith1978``: low (rangeland), moderate (cropland) or high (freshly disturbed land).
     routing
         How water is routed: ``d8``, all to one neighbour.
     max_slope_length_m
         Longest slope [m], along the horizontal: slope lengths are clipped there, never L itself; none when not given.
+    max_steepness_degree
+        Slope angle [°] above which S is held at its value there (30 is told of CSLE practice, unchecked); none when not given.
     channel_area_m2
         Area [m²], a cell's own included, from which a cell is a channel: it ends the hillslope and its LS is 0; none when not given.
     water_depth_m
-        Depth [m] above which a cell raised by filling is water: its LS is 0; none when not given.
+        Depth [m] above which a cell raised by filling is water: it ends the hillslope and its LS is 0; none when not given.
+    cutoff_below_5_pct
+        ``foster_wischmeier1974``, ``wischmeier_smith1978``: a slope ends where its angle falls from one cell to the next below this share,
+        the upper one being under 5 percent; 0: never.
+    cutoff_from_5_pct
+        ``foster_wischmeier1974``, ``wischmeier_smith1978``: the same share where the upper angle is 5 percent or more.
+    form
+        ``moore_burch1986``: LS at a point, or whole_slope for the mean of the slope above it.
     direction
         D8 directions to use in place of our own.
     upslope_area
         Area draining into each cell, its own excluded [m²], to use in place of our own routing.
     components
-        Give all parts: a Dataset with ls, l, s, m, theta, upslope_area_m2.
+        Give all parts: a Dataset with ls, l, s, m, theta, upslope_area_m2, and on flow paths slope_length_m.
     cell_size_m
         Cell size [m] of an array without coordinates, one number or (dx, dy).
     units
@@ -225,7 +229,7 @@ def ls_factor(
     Raises
     ------
     InputError
-        When an option is not known or not positive, a unit is wrong, or the cell size cannot be known.
+        When an option is not known, not positive or without meaning for the method, a unit is wrong, or the cell size cannot be known.
     GridMismatchError
         When ``direction`` or ``upslope_area`` lies on another grid.
     MemoryBudgetError
@@ -233,8 +237,10 @@ def ls_factor(
 
     Notes
     -----
-    Sources: L Desmet & Govers 1996, J. Soil Water Cons. 51:427, equation 9 (they route by multiple flow; D8 is a departure); S McCool et
-    al. 1987, Trans. ASAE 30:1387, or Liu, Nearing & Risse 1994, Trans. ASAE 37:1835; m McCool et al. 1989, Trans. ASAE 32:1571.
+    Sources: L Desmet & Govers 1996, J. Soil Water Cons. 51:427, equation 9 (they route by multiple flow; D8 is a departure), Foster &
+    Wischmeier 1974, Trans. ASAE 17:305, on lengths by Van Remortel et al. 2004, Computers & Geosciences 30:1043 (a cell's size or diagonal,
+    half where a slope begins; level ground compares as 0.1°; the slope is Horn's, where they take the steepest way down); S, m and the
+    other methods as in ``s_factor``, ``m_exponent`` and ``METHODS``.
     Without a longest slope and a channel threshold, LS grows without limit along rivers: name both for a map of soil loss.
 
     Examples
@@ -244,31 +250,36 @@ def ls_factor(
     >>> ls_factor(plane, units="m", cell_size_m=30.0).values[1].round(4).tolist()
     [3.369, 6.9448, 9.5317, 11.729]
     """
-    scheme = _Scheme(length, steepness, exponent, rill_ratio, routing, max_slope_length_m, channel_area_m2, water_depth_m)
+    scheme = Scheme(
+        length=length,
+        steepness=steepness,
+        exponent=exponent,
+        rill_ratio=rill_ratio,
+        routing=routing,
+        max_slope_length_m=max_slope_length_m,
+        max_steepness_degree=max_steepness_degree,
+        channel_area_m2=channel_area_m2,
+        water_depth_m=water_depth_m,
+        cutoff_below_5_pct=cutoff_below_5_pct,
+        cutoff_from_5_pct=cutoff_from_5_pct,
+        form=form,
+    )
     result = _topography(dem, scheme, direction, upslope_area, cell_size_m, units, components=components)
-    return result[["ls", "l", "s", "m", "theta", "upslope_area_m2"]] if components else result["ls"].rename(TOPOGRAPHY.symbol)
+    return result.drop_vars("flags") if components else result["ls"].rename(TOPOGRAPHY.symbol)
 
 
 def ls_with_flags(
     dem: Raster,
     *,
-    length: LengthMethod = "desmet_govers1996",
-    steepness: SteepnessMethod = "mccool1987",
-    exponent: ExponentMethod = "mccool1989",
-    rill_ratio: RillRatio = "moderate",
-    routing: FlowScheme = "d8",
-    max_slope_length_m: float | None = None,
-    channel_area_m2: float | None = None,
-    water_depth_m: float | None = None,
     direction: Raster | None = None,
     upslope_area: Raster | None = None,
     cell_size_m: float | tuple[float, float] | None = None,
     units: Units = None,
+    **options: Any,
 ) -> xr.Dataset:
     """``ls_factor`` with what shaped it: a Dataset of ``ls`` and ``flags``.
 
     ``flags`` is uint8: CAPPED where the longest slope cuts the slope length of a hillslope; CHANNEL and RAISED, which may both hold, where
-    LS is 0 because the hillslope has ended; 0 for any other cell; NODATA_FLAG. The parameters are those of ``ls_factor``.
+    LS is 0 because the hillslope has ended; 0 for any other cell; NODATA_FLAG. The options are those of ``ls_factor``.
     """
-    scheme = _Scheme(length, steepness, exponent, rill_ratio, routing, max_slope_length_m, channel_area_m2, water_depth_m)
-    return _topography(dem, scheme, direction, upslope_area, cell_size_m, units, components=False)
+    return _topography(dem, Scheme(**options), direction, upslope_area, cell_size_m, units, components=False)

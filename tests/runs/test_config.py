@@ -55,6 +55,7 @@ def test_a_method_has_its_function_s_options_with_their_defaults(folder):
         "rill_ratio": "moderate",
         "routing": "d8",
         "max_slope_length_m": 304.8,
+        "max_steepness_degree": None,
         "channel_area_m2": None,
         "water_depth_m": None,
     }
@@ -115,7 +116,8 @@ def test_every_problem_is_told_at_once(folder):
     assert "dme.tif does not exist" in found["dem.raster"]
     assert found["R.method"].startswith("'xie2015' is not a method here; allowed: xie2016, ")
     assert found["R.method"].endswith("; did you mean 'xie2016'?")
-    assert found["LS.steepness"] == "'lui1994' seen; allowed: 'mccool1987', 'liu1994'; did you mean 'liu1994'?"
+    allowed = "'mccool1987', 'liu1994', 'nearing1997', 'wischmeier_smith1978'"
+    assert found["LS.steepness"] == f"'lui1994' seen; allowed: {allowed}; did you mean 'liu1994'?"
     assert found["LS.max_slope_length_m"] == "'far' seen; expected a number"
     assert found["C.constant"] == "1.5 seen; cover and management factor lies from 0 to 1"
     assert found["P"].startswith("raster and constant seen together; exactly one of raster, constant, table, method")

@@ -1,0 +1,132 @@
+"""Which LS it is: all options of a scheme, checked, as the kernels take them and as a result's attributes name them."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, get_args
+
+from rusle_engine.core.errors import InputError
+from rusle_engine.factors import path_length
+from rusle_engine.factors.ls_methods import (
+    EXPONENT_FAMILIES,
+    METHODS,
+    ON_PATHS,
+    RILL_RATIOS,
+    STEEPNESS_FAMILIES,
+    WITH_OWN_PARTS,
+    ExponentMethod,
+    LengthMethod,
+    PointForm,
+    RillRatio,
+    SteepnessMethod,
+    form_of,
+)
+from rusle_engine.factors.ls_parts import positive, said, steepest_angle
+from rusle_engine.terrain.conditioning import require_method
+from rusle_engine.terrain.flow import FlowScheme
+
+_SEPARATE = tuple(name for name in get_args(LengthMethod) if name not in WITH_OWN_PARTS)
+_ONLY_WITH = {
+    "steepness": _SEPARATE,
+    "exponent": _SEPARATE,
+    "rill_ratio": _SEPARATE,
+    "cutoff_below_5_pct": ON_PATHS,
+    "cutoff_from_5_pct": ON_PATHS,
+    "form": ("moore_burch1986",),
+}
+"""The methods of L that an option belongs to."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The options of ``ls_factor``."""
+
+    length: LengthMethod = "desmet_govers1996"
+    steepness: SteepnessMethod = "mccool1987"
+    exponent: ExponentMethod = "mccool1989"
+    rill_ratio: RillRatio = "moderate"
+    routing: FlowScheme = "d8"
+    max_slope_length_m: float | None = None
+    max_steepness_degree: float | None = None
+    channel_area_m2: float | None = None
+    water_depth_m: float | None = None
+    cutoff_below_5_pct: float = 0.7
+    cutoff_from_5_pct: float = 0.5
+    form: PointForm = "point"
+
+    def __post_init__(self) -> None:
+        choices = {"length": LengthMethod, "steepness": SteepnessMethod, "exponent": ExponentMethod, "rill_ratio": RillRatio}
+        for name, annotation in (choices | {"routing": FlowScheme, "form": PointForm}).items():
+            require_method(getattr(self, name), get_args(annotation), name)
+        defaults = {field.name: field.default for field in fields(self)}
+        for name, methods in _ONLY_WITH.items():
+            if self.length not in methods and getattr(self, name) != defaults[name]:
+                raise InputError(f"{name} has no meaning with length {self.length!r}, only with {' or '.join(map(repr, methods))}; leave it away")
+        if self.rill_ratio != "moderate" and self.exponent != "mccool1989":
+            raise InputError(f"rill_ratio has no meaning with exponent {self.exponent!r}, only with 'mccool1989'; leave it away")
+        for name in ("cutoff_below_5_pct", "cutoff_from_5_pct"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; expected a share of the slope angle, 0 (never) to 1")
+        positive(self.max_slope_length_m, "max_slope_length_m")
+        positive(self.channel_area_m2, "channel_area_m2")
+        positive(self.water_depth_m, "water_depth_m", or_zero=True)
+        steepest_angle(self.max_steepness_degree)
+
+    @property
+    def on_paths(self) -> bool:
+        """Whether the slope length is that along the flow path."""
+        return self.length in ON_PATHS
+
+    @property
+    def steepness_method(self) -> str:
+        """Whose S it is, for methods of LS that have their own too."""
+        return self.length if self.length in WITH_OWN_PARTS else self.steepness
+
+    @property
+    def exponent_method(self) -> str:
+        """Whose m it is."""
+        return self.length if self.length in WITH_OWN_PARTS else self.exponent
+
+    @property
+    def has_rill_ratio(self) -> bool:
+        return self.exponent_method == "mccool1989"
+
+    def parameters(self) -> tuple[Any, ...]:
+        """What the kernels take after the rows: the form of L, S, m, and the limits (infinite where there is none)."""
+        steepness, exponent = STEEPNESS_FAMILIES[self.steepness_method], EXPONENT_FAMILIES[self.exponent_method]
+        return (
+            form_of(self.length, self.form),
+            steepness.number,
+            steepness.classes.by_tangent(),
+            math.inf if self.max_steepness_degree is None else math.tan(steepest_angle(self.max_steepness_degree)),
+            exponent.number,
+            exponent.classes.by_tangent(),
+            RILL_RATIOS[self.rill_ratio],
+            positive(self.max_slope_length_m, "max_slope_length_m"),
+            positive(self.channel_area_m2, "channel_area_m2"),
+            positive(self.water_depth_m, "water_depth_m", or_zero=True),
+        )
+
+    def provenance(self) -> dict[str, Any]:
+        """The whole scheme, as the result's attributes name it."""
+        parts = tuple(dict.fromkeys((self.length, self.steepness_method, self.exponent_method)))
+        checked = self.max_steepness_degree is None and all(METHODS[part].status == "verified" for part in parts)
+        return {
+            "method": " x ".join(dict.fromkeys((self.length, self.steepness_method))),
+            "length": self.length,
+            "steepness": self.steepness_method,
+            "exponent": self.exponent_method,
+            **({"rill_ratio": self.rill_ratio} if self.has_rill_ratio else {}),
+            **({"form": self.form} if self.length == "moore_burch1986" else {}),
+            "routing": self.routing,
+            **(self._path() if self.on_paths else {}),
+            "slope": "horn1981",
+            "max_slope_length_m": said(self.max_slope_length_m),
+            "max_steepness_degree": said(self.max_steepness_degree),
+            "channel_area_m2": said(self.channel_area_m2),
+            "water_depth_m": said(self.water_depth_m),
+            "source": "; ".join(METHODS[part].source for part in parts),
+            "method_status": "verified" if checked else "unchecked",
+        }
+
+    def _path(self) -> dict[str, Any]:
+        return {"path": path_length.METHOD, "cutoff_below_5_pct": self.cutoff_below_5_pct, "cutoff_from_5_pct": self.cutoff_from_5_pct}
