@@ -10,8 +10,8 @@ from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import whole
 from rusle_engine.core.variables import SLOPE_LENGTH
-from rusle_engine.terrain.watersheds import padded_codes
 from rusle_kernels import path_length as kernels
+from rusle_kernels.neighbours import ESRI_CODES, NODATA_CODE
 
 Array = np.ndarray[Any, Any]
 
