@@ -19,11 +19,11 @@ demo: $(STAMP)
 	$(BIN)/rusle demo --out demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
 
 # The compiled kernels once more, with every index checked.
 test-boundscheck: $(STAMP)
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q tests/kernels tests/terrain tests/factors tests/erosion tests/assessment
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -n auto --dist loadfile tests/kernels tests/terrain tests/factors tests/erosion tests/assessment
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

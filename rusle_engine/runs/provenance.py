@@ -25,7 +25,6 @@ _PACKAGES = (
     "geopandas",
     "pyogrio",
     "pyproj",
-    "exactextract",
     "pandas",
     "bokeh",
 )
