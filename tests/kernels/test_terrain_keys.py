@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rusle_engine.terrain.conditioning import Heights
+from rusle_engine.terrain.drainage import Heights
 from rusle_kernels import basins
 from rusle_kernels._jit import kernel
 from rusle_kernels.neighbours import GROUP_COUNT, GROUP_OF

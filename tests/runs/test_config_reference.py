@@ -66,7 +66,7 @@ def described():
         for name in blocks(part):
             for block in objects(SCHEMA["$defs"][name]):
                 rows |= {("" if name in SHARED else top, key): value for key, value in block["properties"].items()}
-    return [(section, key, value) for (section, key), value in rows.items()]
+    return [(section, key, value) for (section, key), value in sorted(rows.items(), key=lambda row: row[0])]
 
 
 @pytest.mark.parametrize(("section", "key", "value"), [pytest.param(*row, id=f"{row[0]}.{row[1]}") for row in described()])
