@@ -8,6 +8,7 @@ import typer
 
 import rusle_engine
 from rusle_engine.cli.factor_commands import factor_app
+from rusle_engine.cli.ls_compare import ls_compare
 from rusle_engine.cli.talk import Talk, problems_as_json
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(factor_app, name="factor")
+app.command("ls-compare")(ls_compare)
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML); `rusle init` writes one.", show_default=False)]
 Sets = Annotated[

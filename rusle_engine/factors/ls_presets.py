@@ -1,0 +1,72 @@
+"""Practices of LS by name: the options of ``ls_factor`` that stand for each, and where it still departs from them.
+
+What no options of ours can reproduce is not here; ``docs/concepts/ls_schemes.md`` says what it is and why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rusle_engine.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One practice.
+
+    ``own_cell_in_area``: the practice counts a cell's own area as draining into it; an ``upslope_area`` that holds it stands for that.
+    """
+
+    options: Mapping[str, Any]
+    stands_for: str
+    departs: str
+    own_cell_in_area: bool = False
+
+
+PRESETS: Mapping[str, Preset] = {
+    "rusle": Preset(
+        {"length": "desmet_govers1996", "steepness": "mccool1987", "exponent": "mccool1989", "max_slope_length_m": 304.8},
+        "RUSLE on a grid: contributing area, S and m of McCool, slopes of at most 1000 ft",
+        "area by D8 where Desmet and Govers split the flow",
+    ),
+    "csle": Preset(
+        {
+            "length": "foster_wischmeier1974",
+            "steepness": "liu1994",
+            "exponent": "csle_1_3_5",
+            "max_slope_length_m": 100.0,
+            "max_steepness_degree": 30.0,
+        },
+        "CSLE: D8 flow paths with slope-change cut-offs, S of Liu, m by classes of 1, 3 and 5°, slopes of at most 100 m, S held above 30°",
+        "the limits of length and steepness of the monitoring rule were not read: unchecked; the slope is Horn's",
+    ),
+    "saga": Preset(
+        {"length": "moore_burch1986", "form": "point"},
+        "SAGA's LS factor by its first method, on catchment area and slope",
+        "area by D8, where that program takes what it is given; the slope is Horn's",
+    ),
+    "saga_bohner_selige": Preset(
+        {"length": "bohner_selige2006"},
+        "SAGA's LS factor by Böhner and Selige, on catchment area and slope",
+        "area by D8, where that program takes what it is given; the slope is Horn's",
+    ),
+    "watem_sedem": Preset(
+        {"length": "desmet_govers1996", "steepness": "nearing1997", "exponent": "mccool1989"},
+        "WaTEM/SEDEM with m of McCool: S of Nearing, a cell's own area counted as draining into it",
+        "area by D8 without its parcels, where that program routes by parcels and splits the flow",
+        own_cell_in_area=True,
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The practice of that name.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if name not in PRESETS:
+        raise InputError(f"LS scheme {name!r} is not known; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
