@@ -53,7 +53,7 @@ PRESETS: Mapping[str, Preset] = {
     "watem_sedem": Preset(
         {"length": "desmet_govers1996", "steepness": "nearing1997", "exponent": "mccool1989"},
         "WaTEM/SEDEM with m of McCool: S of Nearing, a cell's own area counted as draining into it",
-        "area by D8 without its parcels, where that program routes by parcels and splits the flow",
+        "area by D8, where that program routes by parcels; without its correction of LS",
         own_cell_in_area=True,
     ),
 }

@@ -226,6 +226,41 @@ def test_attributes_name_sources_and_what_is_unchecked():
     assert "rill_ratio" not in ls_factor(tilted(20), units="m", cell_size_m=30.0, exponent="csle_1_3_5").attrs
 
 
+def segment(start, end, m):
+    return (end ** (m + 1) - start ** (m + 1)) / ((end - start) * 22.13**m)
+
+
+def rusle_by_hand(tangent, start, end):
+    sine = tangent / np.hypot(1, tangent)
+    beta = sine / 0.0896 / (3 * sine**0.8 + 0.56)
+    return segment(start, end, beta / (1 + beta)) * (16.8 * sine - 0.5 if tangent >= 0.09 else 10.8 * sine + 0.03)
+
+
+def test_a_v_valley_in_closed_form():
+    """Sides that fall 20 m a cell towards the bottom, all 1 m a cell southwards: straight slopes, and a bottom that gathers whole rows."""
+    columns, rows, cell = 9, 7, 30.0
+    heights = 20.0 * np.abs(np.arange(columns) - 4)[np.newaxis, :] - 1.0 * np.arange(rows)[:, np.newaxis]
+    ls = ls_factor(heights, units="m", cell_size_m=cell).values
+    across, down = 20 / cell, 1 / cell
+    width = cell * (across + down) / np.hypot(across, down)
+    sides = [rusle_by_hand(np.hypot(across, down), 900.0 * j / width, 900.0 * (j + 1) / width) for j in range(4)]
+    bottom = [rusle_by_hand(down, (9 * (i + 1) - 1) * cell, 9 * (i + 1) * cell) for i in range(rows)]
+    assert np.allclose(ls[:, :4], sides, rtol=1e-9)
+    assert np.allclose(ls[:, :4:-1], sides, rtol=1e-9)
+    assert np.allclose(ls[:, 4], bottom, rtol=1e-9)
+
+
+@pytest.mark.parametrize("length", ["desmet_govers1996", "foster_wischmeier1974", "bohner_selige2006"])
+def test_a_surface_on_a_geographic_grid_and_on_a_projected_one(length):
+    """A second at 38.5° N is 24.231 by 30.835 m (the book's figures); over 40 rows its width changes by two in ten thousand."""
+    heights, second = smooth_terrain(40), 1 / 3600
+    coords = {"y": 38.5 + second * (20 - 0.5 - np.arange(40)), "x": 112 + second * (np.arange(40) + 0.5)}
+    geographic = xr.DataArray(heights, dims=("y", "x"), coords=coords, attrs={"units": "m"}).rio.write_crs("EPSG:4326")
+    got = ls_factor(geographic, length=length, max_slope_length_m=150.0)
+    expected = ls_factor(heights, length=length, max_slope_length_m=150.0, units="m", cell_size_m=(24.231, 30.835))
+    assert np.allclose(got, expected, rtol=1e-3)
+
+
 # Symmetry
 
 
