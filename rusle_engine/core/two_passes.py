@@ -242,6 +242,10 @@ def _finish_anew(passes: TwoPasses, place: Place, tiles: list[Any], frames: list
     return passes.finish(_summary(passes, place, tiles, frames, numbers)[1], answer, place)
 
 
+def _only(results: tuple[Tile]) -> Tile:
+    return results[0]
+
+
 def _lazily(passes: TwoPasses, layout: Layout, blocks: list[Any]) -> list[Any]:
     """The outputs as dask arrays over one graph: borders, summary, answer and finish of each tile, and one task that solves."""
     cells = sum(layout.heights) * sum(layout.widths)
@@ -278,7 +282,11 @@ def _lazily(passes: TwoPasses, layout: Layout, blocks: list[Any]) -> list[Any]:
             graph["state-" + name, *index] = (getitem, ("summary-" + name, *index), 1)
         graph["answer-" + name, *index] = (getitem, "solve-" + name, number)
         given = (("state-" + name, *index),) if keep else twice[index]
-        graph["finish-" + name, *index] = (_finish if keep else _finish_anew, "passes-" + name, places[index], *given, ("answer-" + name, *index))
+        finishing = (_finish if keep else _finish_anew, "passes-" + name, places[index], *given, ("answer-" + name, *index))
+        if len(passes.dtypes) == 1:
+            graph[f"{name}-0", *index] = (_only, finishing)
+            continue
+        graph["finish-" + name, *index] = finishing
         for k in range(len(passes.dtypes)):
             graph[f"{name}-{k}", *index] = (getitem, ("finish-" + name, *index), k)
     records = ("record-" if keep else "summary-") + name

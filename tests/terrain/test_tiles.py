@@ -182,3 +182,14 @@ def test_places_are_row_major():
     assert places[0] == Place(0, 0, 3, 3, 7)
     assert places[-1] == Place(3, 6, 2, 1, 7)
     assert len(places) == 6
+
+
+def test_on_processes_of_a_cluster():
+    distributed = pytest.importorskip("distributed")
+    heights = np.round(fractal(np.random.default_rng(7), 50, 40) * 5).astype(np.float32)
+    expected = tree_and_steepest(heights)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+    ):
+        assert np.array_equal(flow_direction(raster(heights, (17, 13))).values, expected)
