@@ -23,8 +23,8 @@ Array = np.ndarray[Any, Any]
 CODES = "1 E, 2 SE, 4 S, 8 SW, 16 W, 32 NW, 64 N, 128 NE; 0 leaves the grid or drains into nodata; 255 nodata"
 TILE_SIZE = 512
 """Tiles of arrays in memory."""
-BORDER_BYTES = 64.0
-"""Bytes of each border cell of a tile in the graph: half a crossing, what enters, and where it leads on."""
+BORDER_BYTES = 48.0
+"""Bytes of each border cell of a tile in the graph: half a crossing, what enters, and where it leads on (measured: 35 to 42)."""
 _VALID = np.zeros(256, bool)
 _VALID[[*ESRI_CODES, NODATA_CODE]] = True
 
