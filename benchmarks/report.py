@@ -1,6 +1,6 @@
 """All benchmarks, one after the other, written into ``benchmarks/README.md`` with the machine and the commands.
 
-    make bench
+make bench
 """
 
 import importlib.metadata

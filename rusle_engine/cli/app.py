@@ -162,9 +162,11 @@ def methods(as_json: Json = False, debug: Debug = False) -> None:
         from rusle_engine.runs.signatures import method_rows
 
         rows = method_rows()
-        head = f"{'FACTOR':7} {'METHOD':22} {'STATUS':10} {'INPUTS':34} SOURCE"
-        lines = [f"{r['factor']:7} {r['method']:22} {r['status']:10} {', '.join(r['inputs']):34} {r['source']}" for r in rows]
-        talk.give("\n".join([head, *lines]), methods=rows)
+        table = [("KEY", "METHOD", "STATUS", "INPUTS", "SOURCE")]
+        table += [(r["key"] or f"{r['factor']} (Python)", r["method"], r["status"], ", ".join(r["inputs"]), r["source"]) for r in rows]
+        widths = [max(len(row[column]) for row in table) for column in range(4)]
+        lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[4]]) for row in table]
+        talk.give("\n".join(lines), methods=rows)
 
 
 @app.command()

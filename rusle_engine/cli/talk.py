@@ -5,6 +5,7 @@ Only the standard library is imported here, so that ``rusle --help`` starts quic
 
 import json
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -84,7 +85,10 @@ class Talk:
 
     def give(self, text: str, **values: Any) -> None:
         """The result: ``text`` for a person, or ``values`` as JSON, on stdout."""
-        print(_json(values) if self.as_json else text)
+        try:
+            print(_json(values) if self.as_json else text, flush=True)
+        except BrokenPipeError:  # whoever read along has seen enough
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 (for what the interpreter flushes at its end)
 
     def _told(self, error: Exception) -> None:
         from rusle_engine.core.errors import ConfigError, RusleError

@@ -183,7 +183,8 @@ def _driver_of(path: Path) -> str:
         raise NotAllowedError(f"{path} is a virtual raster, which points to other files. Name the tiles themselves (a list or a glob).")
     if suffix not in DRIVERS:
         raise InputError(
-            f"{path}: {suffix or 'no suffix'} is not read; expected {', '.join(DRIVERS)}. Convert it: gdal_translate {path.name} dem.tif"
+            f"{path}: {suffix or 'no suffix'} is not read; expected {', '.join(DRIVERS)}. "
+            f"Convert it: gdal_translate {path.name} {path.stem}.converted.tif"
         )
     return DRIVERS[suffix]
 

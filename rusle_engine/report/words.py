@@ -9,7 +9,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "language": ("语言", "Language"),
     "year": ("年", ""),
     "illustrative": (
-        "示例数据：除地形外，各图层均为演示而生成，本页数字不代表任何真实地区的水土流失状况。",
+        "示例数据：图层为演示而生成，详见说明；本页数字不代表任何真实地区的水土流失状况。",
         "Illustrative data: the layers on this terrain were made for demonstration. The figures on this page describe no real place.",
     ),
     "illustrative_short": ("示例数据", "illustrative data"),

@@ -141,7 +141,7 @@ class ZoneRaster(Block):
     encoding: str | None = None
     """Text encoding of names, such as gbk; null: UTF-8, else GB18030."""
     headline_zone: ZoneId | None = None
-    """zone_id whose figures head the report; null: the largest zone."""
+    """zone_id whose figures head the report; null: all zones together."""
     land_area: LandArea | None = None
     """Official land area of the zones; null: the area of the cells."""
 
@@ -149,8 +149,8 @@ class ZoneRaster(Block):
 class Target(Block):
     """The conservation rate that the headline is held against."""
 
-    conservation_rate_pct: float = Field(ge=0, le=100)
-    """Target of the 水土保持率 [%]."""
+    conservation_rate_pct: float = Field(ge=1, le=100)
+    """Target of the 水土保持率 [%], 1 to 100; not a fraction."""
     year: int | None = Field(None, ge=1900, le=2200)
     """The year that the target is set for."""
     source: str = ""

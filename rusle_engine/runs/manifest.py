@@ -4,11 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
+from rusle_engine.assessment.conservation import LARGEST_UNASSESSED_PCT
 from rusle_engine.core.grid import Grid
+from rusle_engine.erosion.intensity import CLASSES
 from rusle_engine.runs.config import Config
 from rusle_engine.runs.sources import Constant, Factor, MethodBlock
 from rusle_engine.runs.statistics import Statistics, total
@@ -54,6 +55,23 @@ def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statisti
     return entry
 
 
+def _together(zones: pd.DataFrame, whole: tuple[str, str]) -> dict[str, Any]:
+    """The row of zones that do not overlap, taken as one."""
+    summed = zones[[name for name in zones.columns if name.endswith("_km2") or name == "total_loss_t_yr"]].sum()
+    slight, assessed, unassessed, area = (float(summed[f"{name}_km2"]) for name in ("slight", "assessed", "unassessed", "area"))
+    nan = float("nan")
+    return {
+        "zone_id": whole[0],
+        "zone_name": whole[1],
+        **{str(name): float(value) for name, value in summed.items()},
+        "conservation_rate_pct": 100 * slight / assessed if assessed else nan,
+        "conservation_rate_min_pct": 100 * slight / area if area else nan,
+        "conservation_rate_max_pct": 100 * (slight + unassessed) / area if area else nan,
+        "mean_modulus_t_km2_yr": float(summed["total_loss_t_yr"]) / assessed if assessed else nan,
+        "incomplete": 100 * unassessed > LARGEST_UNASSESSED_PCT * area,
+    }
+
+
 def topography_entry(config: Config, counts: Sequence[dict[str, int]]) -> dict[str, Any] | None:
     """Shares of the cells with an LS where the length was capped, a channel ended the hillslope, or filling raised the cell."""
     if not counts or not isinstance(config.LS, MethodBlock):
@@ -67,8 +85,25 @@ def topography_entry(config: Config, counts: Sequence[dict[str, int]]) -> dict[s
     return {"valid_cells": valid, **shares, **limits}
 
 
-def headline_entry(zones: pd.DataFrame, zone_id: str | None) -> dict[str, Any]:
-    """The row of the zone that heads the report; the largest one when none is named."""
-    place = int(np.argmax(zones["area_km2"] if zone_id is None else zones["zone_id"] == zone_id))
-    row = zones.iloc[place].to_dict()
+def classes_entry(tolerance_t_km2: float | None) -> list[dict[str, Any]]:
+    """The intensity classes with names, colours and limits [t km-2 yr-1]; that of the tolerance is None where it differs from place to place."""
+    return [
+        {
+            "code": row.code,
+            "name_en": row.name_en,
+            "name_zh": row.name_zh,
+            "colour": row.colour,
+            "lower": tolerance_t_km2 if row.code == 2 else row.lower,
+            "upper": tolerance_t_km2 if row.code == 1 else row.upper,
+        }
+        for row in CLASSES
+    ]
+
+
+def headline_entry(zones: pd.DataFrame, zone_id: str | None, whole: tuple[str, str]) -> dict[str, Any]:
+    """The row of the zone that heads the report; all zones together, as ``whole`` (id, name), when none is named and they do not overlap."""
+    if zone_id is None and len(zones) > 1:
+        row = _together(zones, whole)
+    else:
+        row = (zones if zone_id is None else zones[zones["zone_id"] == zone_id]).iloc[0].to_dict()
     return {str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}

@@ -29,10 +29,10 @@ from rusle_engine.report.workbook import write_workbooks
 from rusle_engine.runs import provenance
 from rusle_engine.runs.checks import MADE, checked, records_of
 from rusle_engine.runs.config import Config, exit_code_of, load_config
-from rusle_engine.runs.manifest import factor_entry, grid_entry, headline_entry, topography_entry
-from rusle_engine.runs.plan import FACTORS, Plan
+from rusle_engine.runs.manifest import classes_entry, factor_entry, grid_entry, headline_entry, topography_entry
+from rusle_engine.runs.plan import FACTORS, REGION_ID, REGION_NAME, Plan
 from rusle_engine.runs.progress import NoProgress, Progress
-from rusle_engine.runs.remarks import remarks
+from rusle_engine.runs.remarks import remark, remarks
 from rusle_engine.runs.statistics import observed, total
 
 log = logging.getLogger("rusle_engine")
@@ -139,10 +139,12 @@ class _Run:
         self.started, self.clock = provenance.now(), time.perf_counter()
         self.stages: dict[str, float] = {}
         self.outputs: list[dict[str, Any]] = []
+        self.heard: list[logging.LogRecord] = []
         self._told = 0
 
     def complete(self, remembered: provenance.Remembered) -> RunResult:
         """All steps; when one fails, the reason is all that is left of them."""
+        self.heard = remembered.records
         try:
             self._clear()
             with provenance.RunLog(self.folder / "logs" / "run.jsonl") as record:
@@ -196,9 +198,10 @@ class _Run:
             )
             self.progress.finish()
         found = _regrouped(groups, written.records)
-        self.outputs += [
-            {"path": str(w.path.relative_to(self.folder).as_posix()), "sha256": w.sha256, "bytes": w.bytes, "kind": w.kind} for w in written.rasters
-        ]
+        for raster in written.rasters:
+            self._note(raster.path, raster.kind, raster.sha256)
+            for sidecar in raster.sidecars:
+                self._note(sidecar, "style")
         with self._stage("tables"):
             zones = zone_table(found["zones"], plan.cover, plan.land_area)
             self._note(write_csv(zones, self.folder / "tables" / "zones.csv"), "table")
@@ -211,6 +214,11 @@ class _Run:
         manifest |= self._costs()
         write_json(self.folder / "run.json", manifest)
         return RunResult(self.folder, {"zones": zones}, manifest)
+
+    def _heard(self) -> list[dict[str, str]]:
+        """What the rooms below warned of while the run was prepared and computed, once each, as they said it."""
+        said = dict.fromkeys(record.getMessage() for record in self.heard if record.levelno == logging.WARNING)
+        return [remark("logged", text, text) for text in said]
 
     def _costs(self) -> dict[str, Any]:
         """Time, memory and outputs so far."""
@@ -230,8 +238,13 @@ class _Run:
             kind="classes",
             colors={row.code: row.colour for row in CLASSES},
             labels={row.code: (row.name_zh, row.name_en) for row in CLASSES},
-            tags=self._tags(),
+            tags=self._tags() | {"tolerance_t_km2": f"{self._tolerance():g}" if self._tolerance() is not None else "by place"},
         )
+
+    def _tolerance(self) -> float | None:
+        """The tolerable soil loss when it is one number for the whole region."""
+        tolerance = self.plan.tolerance
+        return float(tolerance) if tolerance is not None and tolerance.ndim == 0 else None
 
     def _tags(self) -> dict[str, str]:
         project = self.config.project
@@ -258,13 +271,10 @@ class _Run:
             "topography": topography_entry(config, found["flags"]),
             "soil_loss": {"units": SOIL_LOSS.units, **total(found["A"]).as_dict()},
             "intensity": {"standard": "SL 190-2007", "tolerance_t_km2": config.resolved()["intensity"]["tolerance_t_km2"]},
-            "classes": [
-                {"code": row.code, "name_en": row.name_en, "name_zh": row.name_zh, "colour": row.colour, "lower": row.lower, "upper": row.upper}
-                for row in CLASSES
-            ],
-            "headline": headline_entry(zones, plan.headline_zone),
+            "classes": classes_entry(self._tolerance()),
+            "headline": headline_entry(zones, plan.headline_zone, (REGION_ID, REGION_NAME)),
             "target": None if config.target is None else config.target.model_dump(),
-            "warnings": remarks(config, plan.grid, inputs, factors, zones, plan.overlapping),
+            "warnings": [*remarks(config, plan.grid, inputs, factors, zones, plan.overlapping), *self._heard()],
             "versions": provenance.versions(),
             "machine": provenance.machine(),
         }
@@ -280,10 +290,9 @@ class _Run:
         self.progress.advance(cells - self._told)
         self._told = cells
 
-    def _note(self, path: Path, kind: str) -> None:
-        self.outputs.append(
-            {"path": str(path.relative_to(self.folder).as_posix()), "sha256": sha256(path), "bytes": path.stat().st_size, "kind": kind}
-        )
+    def _note(self, path: Path, kind: str, digest: str | None = None) -> None:
+        place = path.relative_to(self.folder).as_posix()
+        self.outputs.append({"path": place, "sha256": digest or sha256(path), "bytes": path.stat().st_size, "kind": kind})
 
     def _fail(self, error: BaseException) -> None:
         try:

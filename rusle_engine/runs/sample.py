@@ -186,7 +186,8 @@ def write_sample(
     _write_records(folder, seed)
     renamed = _demo_configuration().replace("Demo region", "Sample region").replace("示例区", "样区")
     renamed = renamed.replace("Only the terrain is real. Rain", "Terrain, rain").replace("除地形外，其余图层均为示意", "地形和所有图层均为示意")
-    return write_text(folder / "sample.yml", renamed)
+    header = "# A made-up region, illustrative in everything. `rusle sample` writes its layers beside this file.\n"
+    return write_text(folder / "sample.yml", header + renamed[renamed.index("# Every key there is") :])
 
 
 def _demo_configuration() -> str:

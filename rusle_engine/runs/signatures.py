@@ -166,9 +166,25 @@ def _members(annotation: Any) -> set[Any]:
 
 
 def method_rows() -> list[dict[str, Any]]:
-    """Every method of every factor function, the parts of LS among them, as ``rusle methods`` lists them."""
+    """Every method of every factor function, as ``rusle methods`` lists them.
+
+    ``key`` is where a configuration says the name, such as ``R.method`` or ``LS.steepness``; empty where only Python has it.
+    """
     return [
-        {"factor": key, "method": name, **vars(info), "inputs": list(info.inputs)}
+        {"factor": key, "key": _key_of(factor_function(key), name), "method": name, **vars(info), "inputs": list(info.inputs)}
         for key, home in _HOMES.items()
         for name, info in import_module(f"rusle_engine.factors.{home.module}").METHODS.items()
     ]
+
+
+def _key_of(function: FactorFunction, name: str) -> str:
+    for parameter in function.parameters:
+        if name in _choices(parameter.annotation):
+            return f"{function.key}.{'method' if parameter.name == function.method_parameter else parameter.name}"
+    return ""
+
+
+def _choices(annotation: Any) -> set[Any]:
+    """The values that an annotation lists, those of unions included."""
+    members = typing.get_args(annotation)
+    return set(members) if typing.get_origin(annotation) is Literal else {choice for member in members for choice in _choices(member)}

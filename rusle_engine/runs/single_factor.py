@@ -198,6 +198,8 @@ def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | No
 
 
 def _number(key: str, value: float, erosivity: xr.Dataset | None) -> Found:
+    if np.isnan(value):
+        raise InputError(f"{key} has no value for these numbers. Do contents of the soil add up to 100 %, and are all values possible ones?")
     units = factor_function(key).variable.units
     values: dict[str, Any] = {"factor": key, "value": value, "units": units}
     if erosivity is not None:

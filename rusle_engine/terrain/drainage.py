@@ -231,15 +231,15 @@ def _starts(sizes: Sequence[int]) -> Array:
 
 
 def filled_keys(state: TileState, answer: TileAnswer) -> Array:
-    """The keys of the filled surface (padded), in the state's memory."""
-    nodata = np.iinfo(state.keys.dtype).min
-    basins.raise_to_level(state.keys, state.nodes, answer.level, answer.ring_level, state.keys.dtype.type(nodata))
-    return state.keys
+    """The keys of the filled surface (padded)."""
+    keys = state.keys.copy()  # a scheduler may finish a tile twice
+    basins.raise_to_level(keys, state.nodes, answer.level, answer.ring_level, keys.dtype.type(np.iinfo(keys.dtype).min))
+    return keys
 
 
 def drained_steps(state: TileState, answer: TileAnswer, place: Place) -> Array:
-    """Every cell's step in the drainage tree (padded), in the state's memory."""
-    edges = state.edges
+    """Every cell's step in the drainage tree (padded)."""
+    step, edges = state.step.copy(), state.edges
     in_tree = np.ones(edges.keys.size, bool)
     in_tree[state.is_link] = answer.links
     kept = np.flatnonzero(in_tree)
@@ -249,9 +249,9 @@ def drained_steps(state: TileState, answer: TileAnswer, place: Place) -> Array:
     cells = (row - place.row + 1) * (place.width + 2) + column - place.column + 1
     spaces = np.empty(state.basins + 1, index), np.empty(2 * kept.size, index), np.empty(state.basins, index), np.zeros(in_tree.size, bool)
     exits = state.terminal_basins[leaving + 1], cells, answer.exit_slots[leaving]
-    reached = basins.drain_basins(state.step, kept, edges.cells, edges.slots, edges.own, edges.other, *exits, *spaces)
+    reached = basins.drain_basins(step, kept, edges.cells, edges.slots, edges.own, edges.other, *exits, *spaces)
     assert reached == state.basins
-    return state.step
+    return step
 
 
 def finish(state: TileState, answer: TileAnswer, place: Place, *, nearness: Array | None, with_fill: bool) -> tuple[Array, ...]:

@@ -155,10 +155,12 @@ def test_schema_is_json_on_stdout(rusle):
 def test_methods(rusle):
     code, out, _ = rusle("methods")
     assert code == 0
-    assert any(line.split()[:3] == ["LS", "liu1994", "verified"] for line in out.splitlines())
+    assert any(line.split()[:3] == ["LS.steepness", "liu1994", "verified"] for line in out.splitlines())
     code, out, _ = rusle("methods", "--json")
     rows = json.loads(out)["methods"]
     assert {(r["factor"], r["method"]) for r in rows} >= {("R", "xie2016"), ("K", "williams1990"), ("C", "cai2000"), ("P", "wischmeier_smith1978")}
+    keys = {r["method"]: r["key"] for r in rows}
+    assert (keys["xie2016"], keys["brown_foster1987"], keys["mccool1989"]) == ("R.method", "R.energy", "LS.exponent")
     assert all(r["status"] in ("verified", "unchecked") and r["source"] and r["units"] for r in rows)
 
 

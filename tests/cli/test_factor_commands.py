@@ -113,6 +113,7 @@ def test_p_by_slope_on_cropland(rusle):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (("k", "--sand", 20, "--silt", 65, "--clay", 25, "--soc", 0.5), 65, "K has no value for these numbers"),
         (("k", "--sand", 20, "--silt", 65), 2, "--clay: missing; williams1990 needs sand, silt, clay, soc or om"),
         (("k", "--sand", "gone.tif", "--silt", 65, "--clay", 15, "--soc", 1), 66, "--sand: "),
         (("k", "--sand", 120, "--silt", 65, "--clay", 15, "--soc", 1), 2, "--sand (constant): 120 % seen; sand content lies from 0 to 100 %"),

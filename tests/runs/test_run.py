@@ -55,9 +55,26 @@ def test_digests_of_inputs_and_outputs(finished):
     outputs = {entry["path"]: entry for entry in result.manifest["outputs"]}
     kinds = {f"rasters/{name}.tif": "quantity" for name in RASTERS} | {"rasters/intensity.tif": "classes", "report.html": "report"}
     kinds |= {"tables/zones.csv": "table", "tables/zones.xlsx": "table"}
+    kinds |= {"rasters/intensity.tif.aux.xml": "style", "rasters/intensity.qml": "style"}
     assert {path: entry["kind"] for path, entry in outputs.items()} == kinds
     for path, entry in outputs.items():
         assert (entry["sha256"], entry["bytes"]) == digest(result.path / path)
+
+
+def test_what_the_rooms_below_warn_of_is_in_the_record(finished):
+    """Three years of rain are few for R: its function says so, and the record repeats it."""
+    _, result = finished
+    said = [entry["en"] for entry in result.manifest["warnings"] if entry["code"] == "logged"]
+    assert any("3 years" in text for text in said), said
+    assert len(said) == len(set(said))
+
+
+def test_class_limits_in_the_record_name_the_tolerance(finished):
+    _, result = finished
+    limits = [(entry["code"], entry["lower"], entry["upper"]) for entry in result.manifest["classes"]]
+    tolerance = result.manifest["config"]["intensity"]["tolerance_t_km2"]["constant"]
+    assert limits[0][2] == limits[1][1] == tolerance
+    assert limits[1][2] == limits[2][1] == 2500
 
 
 def test_valid_cells_of_the_inputs(finished):

@@ -99,7 +99,7 @@ def test_no_zones_is_the_whole_grid_as_one(region):
 
 
 def test_zones_of_a_class_raster_with_names(region):
-    """The headline is the largest zone when none is named."""
+    """The headline is all zones together when none is named."""
     zones = np.where(np.indices(region.shape)[1] < 40, 7, 3).astype(np.uint8)
     region.put("zones", zones)
     write_csv(region.folder / "names.csv", [{"code": 3, "name": "东乡"}, {"code": 7, "name": "西乡"}])
@@ -108,7 +108,12 @@ def test_zones_of_a_class_raster_with_names(region):
     table = result.tables["zones"].set_index("zone_id")
     assert table["zone_name"].to_dict() == {"3": "东乡", "7": "西乡"}
     assert table["area_km2"].to_dict() == pytest.approx({"3": 150 * 130 * CELL_KM2, "7": 150 * 40 * CELL_KM2}, rel=1e-12)
-    assert result.manifest["headline"]["zone_name"] == "东乡"
+    headline, code = result.manifest["headline"], stored(result, "intensity")
+    assert headline["zone_id"] == "region"
+    assert headline["area_km2"] == pytest.approx(150 * 170 * CELL_KM2, rel=1e-12)
+    assert headline["conservation_rate_pct"] == pytest.approx(100 * (code == 1).sum() / (code != 255).sum(), rel=1e-12)
+    assert headline["conservation_rate_max_pct"] == pytest.approx(100 * ((code == 1) | (code == 255)).sum() / code.size, rel=1e-12)
+    assert headline["total_loss_t_yr"] == pytest.approx(table["total_loss_t_yr"].sum(), rel=1e-12)
 
 
 def test_official_land_area_scales_areas_and_not_rates(finished, region):
