@@ -102,6 +102,7 @@ def classes_entry(tolerance_t_km2: float | None) -> list[dict[str, Any]]:
 
 def headline_entry(zones: pd.DataFrame, zone_id: str | None, whole: tuple[str, str]) -> dict[str, Any]:
     """The row of the zone that heads the report; all zones together, as ``whole`` (id, name), when none is named and they do not overlap."""
+    row: dict[Any, Any]
     if zone_id is None and len(zones) > 1:
         row = _together(zones, whole)
     else:
