@@ -159,7 +159,7 @@ def tiled(
         *rasters, record = function(*(np.asarray(a.values) for a in arrays), 0, 0)
         return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in rasters), [record]
     chunks = next(a.data.chunks for a in arrays if a.ndim == 2 and is_lazy(a))
-    blocks = [a.chunk(dict(zip(a.dims, chunks))).data.to_delayed() if a.ndim == 2 else a.data for a in arrays]
+    blocks = [a.chunk(dict(zip(a.dims, chunks))).data.to_delayed(optimize_graph=False) if a.ndim == 2 else a.data for a in arrays]
     call = delayed(function, pure=False, nout=len(dtypes) + 1)
     starts = [np.cumsum([0, *sizes[:-1]]) for sizes in chunks]
     pieces: list[list[list[Any]]] = [[] for _ in dtypes]

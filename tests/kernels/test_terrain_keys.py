@@ -33,11 +33,11 @@ def test_keys_keep_the_order_and_come_back(dtype):
     values = np.array([0.0, limits.tiny, limits.smallest_subnormal, limits.max, 1.0, np.nextafter(dtype(1), dtype(2))], dtype)
     values = np.concatenate([values, -values, rng.normal(0, 1000, 200).astype(dtype)])
     kind = Heights.of(dtype)
-    keys = kind.keys(values[np.newaxis, :])[1, 1:-1]
+    keys = kind.keys(values[np.newaxis, :])[0]
     assert (keys > kind.nodata).all()
     assert np.array_equal(keys[:, np.newaxis] < keys, values[:, np.newaxis] < values)
     assert np.array_equal(keys[:, np.newaxis] == keys, values[:, np.newaxis] == values)  # −0.0 and +0.0 too
-    assert np.array_equal(kind.heights(kind.keys(values[np.newaxis, :]), np.nan)[1, 1:-1], values)
+    assert np.array_equal(kind.heights(kind.keys(values[np.newaxis, :]), np.nan)[0], values)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
