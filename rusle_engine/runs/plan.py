@@ -80,7 +80,7 @@ class Planner:
                 found.elevation = inputs.elevation(self.config.dem)
         for key in FACTORS:
             with self.problems.at(key, files_of_factor(self.config, key)):
-                factor = self._factor(found, key, found.elevation)
+                factor = self.factor(found, key, found.elevation)
                 if factor is not None:
                     found.computed[key] = factor
                     found.factors[key] = as_stored(self._settled(inputs, factor))
@@ -94,7 +94,8 @@ class Planner:
         lead = self.config.grid_source
         return ("dem" if self.config.dem is not None else next(key for key, block in self.config.factors.items() if block is lead)), lead
 
-    def _factor(self, found: Plan, key: str, dem: xr.DataArray | None) -> xr.DataArray | None:
+    def factor(self, found: Plan, key: str, dem: xr.DataArray | None) -> xr.DataArray | None:
+        """One factor, lazily, in its unit and within its range; None when the DEM it needs could not be opened."""
         block = self.config.factors[key]
         if not isinstance(block, MethodBlock):
             return found.inputs.quantity(block, FACTORS[key], key, self.config.landcover)

@@ -191,7 +191,7 @@ def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | No
     else:
         inputs = Inputs.led_by(lead if isinstance(lead, Dem) else Dem.model_construct(raster=lead.raster, band=lead.band), _TILE_CELLS, problems)
     plan = Plan(inputs.grid, inputs)
-    result = Planner(config, problems)._factor(plan, key, None if dem is None else inputs.elevation(dem))
+    result = Planner(config, problems).factor(plan, key, None if dem is None else inputs.elevation(dem))
     if result is None:
         raise InputError(f"{key} could not be computed from these inputs")
     return result, plan.erosivity

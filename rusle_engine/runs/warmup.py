@@ -17,6 +17,10 @@ _OTHER_METHODS = (
     "P={method: wischmeier_smith1978, cropland: [11]}",
     "output.report=false",
 )
+_PATH_METHOD = (
+    "LS={method: foster_wischmeier1974, steepness: liu1994, exponent: csle_1_3_5, max_slope_length_m: 100, channel_area_m2: 250000}",
+    "output.report=false",
+)
 
 
 def warm_up() -> Path:
@@ -25,6 +29,7 @@ def warm_up() -> Path:
         configuration = write_sample(Path(folder), (64, 64))
         run(load_config(configuration))
         run(load_config(configuration, _OTHER_METHODS))
+        run(load_config(configuration, _PATH_METHOD))
     return cache_folder()
 
 
