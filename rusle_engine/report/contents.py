@@ -225,7 +225,7 @@ def tolerance_of(manifest: Mapping[str, Any]) -> float | None:
 def short_path(path: str) -> str:
     """A file and its folder; where the rest of an absolute path leads is nobody's business but the manifest's.
 
-    >>> short_path("/home/desk/2024/data/dem.tif"), short_path("data/dem.tif")
+    >>> short_path("/srv/2024/data/dem.tif"), short_path("data/dem.tif")
     ('data/dem.tif', 'data/dem.tif')
     """
     return "/".join(PurePath(path.replace("\\", "/")).parts[-2:]) if path else ""
