@@ -206,13 +206,16 @@ class _Sink:
         top, bottom, left, right = place
         try:
             with self._lock:
+                if self._dataset.closed:  # another tile has failed, and its threads were still at work
+                    return
                 self._dataset.write(stored, 1, window=((top, bottom), (left, right)))
         except (RasterioError, OSError) as error:
             raise _write_error(self.output.path, error) from error
 
     def close(self) -> None:
         try:
-            self._dataset.close()
+            with self._lock:
+                self._dataset.close()
         except (RasterioError, OSError) as error:
             raise _write_error(self.output.path, error) from error
 
