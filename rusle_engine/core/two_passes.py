@@ -96,6 +96,16 @@ class TwoPasses:
 
     ``working_bytes`` for each cell of a tile in hand; ``state_bytes`` for each cell between the passes; ``border_bytes`` for each cell of a
     tile's border while solving; ``tile_size`` that suits arrays in memory.
+
+    *Blocks.* With ``merge`` and ``spread`` (both or neither) lazy rasters are solved in levels: tiles are grouped into blocks of some by some
+    tiles, and a block is to the level above what a tile is. Which blocks cannot show in the result either.
+
+    ``merge(records, layout, place) -> (record, state)`` sees the records of a block's tiles, row-major; ``layout`` says how the block is cut
+    into them (its starts count from the block's first row and column), ``place`` where the block lies in the raster. The record is the one
+    ``summarise`` would make of one tile of the block's size, so that ``solve`` and further merges take it as it is: only what touches the
+    block's border is left in it. The state is what ``spread`` needs, goes to the disk like a tile's, and must be left as it was.
+    ``spread(state, answer, layout, place) -> answers`` takes the answer to the block's record apart into one for each of its tiles,
+    row-major, the ones that ``solve`` would have given them. Blocks at the raster's lower and right edge hold fewer tiles, perhaps one.
     """
 
     step: str
@@ -108,6 +118,8 @@ class TwoPasses:
     state_bytes: float
     border_bytes: float
     tile_size: int
+    merge: Callable[[list[Any], Layout, Place], tuple[Any, Any]] | None = None
+    spread: Callable[[Any, Any, Layout, Place], Sequence[Any]] | None = None
 
 
 def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, ...]:
