@@ -15,6 +15,8 @@ from rusle_engine.terrain.drainage import Array, drainage
 from rusle_kernels.neighbours import NODATA_CODE
 
 FlowScheme = Literal["d8"]
+RoutingScheme = Literal["d8", "tarboton1997", "quinn1991", "freeman1991", "qin2007"]
+FlatTies = Literal["index", "packed"]
 
 
 def steepness_weights(dx: Array, dy: Array) -> Array:
@@ -192,3 +194,23 @@ def upslope_area_of(d8: Raster, grid: Grid) -> xr.DataArray:
         amounts, scale = np.ones(grid.height, np.int64), float(areas[0])
     (area,) = two_passes(row_sums(amounts, own=amounts, scale=scale), codes)
     return UPSLOPE_AREA.describe(area, scheme="d8")
+
+
+def upslope_area(
+    heights: xr.DataArray,
+    grid: Grid,
+    *,
+    scheme: RoutingScheme = "d8",
+    exponent: float | None = None,
+    barriers: xr.DataArray | None = None,
+    flat_ties: FlatTies = "index",
+    quantum_m: float | None = None,
+) -> xr.DataArray:
+    """Area draining into each cell [m²], its own excluded, by ``scheme``.
+
+    ``exponent`` is that of ``freeman1991``; ``barriers`` a raster on the same grid of 0, 1 (water stops here) and 2 (water goes round);
+    ``flat_ties`` and ``quantum_m`` as in ``flow_direction``.
+    """
+    if scheme != "d8" or exponent is not None or barriers is not None or flat_ties != "index" or quantum_m is not None:
+        raise InputError("upslope area: only scheme 'd8' without barriers can be computed so far")
+    return upslope_area_of(directions_on(heights, grid), grid)
