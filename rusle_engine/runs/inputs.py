@@ -22,9 +22,9 @@ from rusle_engine.factors.validation import require_within
 from rusle_engine.files.atomic import sha256
 from rusle_engine.files.rasters import RasterInfo, alignment_of, describe_raster, open_aligned, open_raster, require_values
 from rusle_engine.files.table_input import number_of, require_columns
-from rusle_engine.files.tables import read_class_table, read_rain, read_table
+from rusle_engine.files.tables import read_class_table, read_table
 from rusle_engine.runs.config import Dem
-from rusle_engine.runs.sources import ClassRaster, Constant, Quantity, QuantityRaster, RainRecord, RecordTable, Table
+from rusle_engine.runs.sources import ClassRaster, Constant, Quantity, QuantityRaster, RecordTable, Table
 from rusle_engine.runs.statistics import Statistics, observed, total
 
 log = logging.getLogger("rusle_engine")
@@ -177,19 +177,6 @@ class Inputs:
         self.note(role, (source.file,), rows=len(table))
         shadowed = [ours for theirs, ours in ours_by_theirs.items() if theirs in table.columns and ours in table.columns]
         return table.drop(columns=shadowed).rename(columns=ours_by_theirs)
-
-    def rain(self, source: RainRecord, role: str) -> pd.Series:
-        record = read_rain(
-            source.file,
-            date_column=source.date_column,
-            rain_column=source.rain_column,
-            units=source.units,
-            date_format=source.date_format,
-            missing_codes=source.missing_codes,
-            encoding=source.encoding,
-        )
-        self.note(role, (source.file,), **record.quality)
-        return record.daily
 
     def note(self, role: str, paths: tuple[Path, ...], records: Sequence[Any] = (), **details: Any) -> None:
         self.noted.append(Input(role, paths, details, list(records)))

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 
 from rusle_engine.core.variables import Variable
 from rusle_engine.factors.tables import ClassTable
+from rusle_engine.runs.rain_blocks import RainRecord
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function
-from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, Quantity, QuantityRaster, RainRecord, RecordTable, Table, refused
+from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, Quantity, QuantityRaster, RecordTable, Table, refused
 
 FROM_RUN = ("dem", "theta", "landcover")
 """Parameters that a run supplies: the DEM, its slope, and the land cover, each named once in the configuration."""

@@ -26,8 +26,9 @@ from rusle_engine.files.vectors import read_zones
 from rusle_engine.runs.config import Config, ZoneLayer, ZoneRaster
 from rusle_engine.runs.config import LandArea as LandAreaBlock
 from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of
+from rusle_engine.runs.rain_inputs import erosivity
 from rusle_engine.runs.signatures import factor_function
-from rusle_engine.runs.sources import ClassRaster, MethodBlock, RainRecord, RecordTable, did_you_mean
+from rusle_engine.runs.sources import ClassRaster, MethodBlock, RainSource, RecordTable, did_you_mean
 from rusle_engine.terrain.slope import slope
 
 log = logging.getLogger("rusle_engine")
@@ -106,10 +107,10 @@ class Planner:
                 topography = ls_with_flags(dem, **block.options)
                 _, found.flag_records = tiled(count_flags, topography["flags"], dtypes=())
                 return topography["ls"]
-        result = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **block.options)
-        if isinstance(result, xr.Dataset):
-            found.erosivity = result
-            return result["R"]
+        if isinstance(rain := block.inputs.get("rain"), RainSource):
+            found.erosivity = erosivity(rain, block, found.inputs, key)
+            return found.erosivity["R"]
+        result: xr.DataArray = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **block.options)
         return result
 
     def _arguments(self, inputs: Inputs, key: str, block: MethodBlock, dem: xr.DataArray | None) -> dict[str, Any]:
@@ -118,9 +119,7 @@ class Planner:
         parameters = {p.name: p for p in factor_function(key).parameters}
         for name, source in block.inputs.items():
             role = f"{key}.{name}"
-            if isinstance(source, RainRecord):
-                arguments[name] = inputs.rain(source, role)
-            elif isinstance(source, RecordTable):
+            if isinstance(source, RecordTable):
                 arguments[name] = inputs.records(source, role)
             elif isinstance(source, ClassRaster):
                 arguments[name] = inputs.classes(source, role)

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rusle_engine.core.errors import InputError, OutputError
-from rusle_engine.core.variables import RAINFALL, Variable, conversion_factor
+from rusle_engine.core.variables import Variable, conversion_factor
 from rusle_engine.files.paths import existing_file, input_files, local_path
 
 TAG_MARK = "="
@@ -175,7 +175,7 @@ def convertible_to(variable: Variable) -> AfterValidator:
     return AfterValidator(known)
 
 
-class _FileBlock(Block):
+class FileBlock(Block):
     """A block about a file; the bare path is short for ``{file: path}``."""
 
     @model_validator(mode="before")
@@ -188,7 +188,7 @@ class _FileBlock(Block):
         return {"anyOf": [_PATH, handler(schema)]}
 
 
-class RecordTable(_FileBlock):
+class RecordTable(FileBlock):
     """A CSV file with a row for every class; a bare path is short for ``{file: path}``."""
 
     file: ExistingFile
@@ -201,27 +201,17 @@ class RecordTable(_FileBlock):
     """Text encoding of the file, such as gbk; null: UTF-8, else GB18030."""
 
 
-class RainRecord(_FileBlock):
-    """A rain record of one station, in a CSV file; a bare path is short for ``{file: path}``."""
+class RainSource(Block):
+    """Rain, in one of the blocks of ``rain_blocks``."""
 
-    file: ExistingFile
-    """The CSV file."""
-    date_column: str = "date"
-    """Column of the dates."""
-    rain_column: str = "rain"
-    """Column of the rain of each day."""
-    units: Annotated[str, convertible_to(RAINFALL)] = "mm"
-    """Unit of the rain: mm, or 0.1 mm."""
-    date_format: str | None = None
-    """Form of the dates, such as "%d/%m/%Y"; null: one that begins with the year, such as 2013-01-05 or 20130105."""
-    missing_codes: list[float] = Field(default_factory=list)
-    """Numbers that stand for a day without a value, such as 32766."""
-    encoding: str | None = None
-    """Text encoding of the file, such as gbk; null: UTF-8, else GB18030."""
+    @property
+    def from_run(self) -> tuple[str, ...]:
+        """What it needs from the run: ``dem``, or nothing."""
+        return ()
 
 
 Quantity = QuantityRaster | Constant | Table
-Source = Quantity | ClassRaster | RecordTable | RainRecord
+Source = Quantity | ClassRaster | RecordTable | RainSource
 
 
 class MethodBlock(Block):
