@@ -1,0 +1,210 @@
+"""Powers, logarithms, exponentials and angles of our own: the compiler vectorises them, and every machine gives the same bits.
+
+A library's ``pow`` or ``exp`` is called cell by cell, and rounds as its version does. These are straight lines of IEEE operations (fused
+multiply-add rounds once, everywhere) without a branch. Each says where it holds, and how far it is from the true value there, as a share of
+the true value; NaN stays NaN. The polynomials interpolate at Chebyshev nodes.
+"""
+
+import math
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from rusle_kernels._jit import inline
+
+_LN_2 = 0.6931471805599453
+_LOG2_E = 1.4426950408889634
+_LOG10_2 = 0.3010299956639812
+_ROUNDER = 6755399441055744.0
+"""1.5·2⁵²: added to a number of less than 2⁵¹ it leaves the nearest whole number in the lowest bits."""
+_HALF_PI, _HALF_PI_REST = 1.5707963267948966, 6.123233995736766e-17
+_SMALLEST_NORMAL = 2.2250738585072014e-308
+
+
+@intrinsic
+def multiply_add(_context, _a, _b, _c):
+    """a·b + c, rounded once."""
+    signature = types.float64(types.float64, types.float64, types.float64)
+
+    def generate(_target, builder, _signature, arguments):
+        return builder.fma(*arguments)
+
+    return signature, generate
+
+
+@inline
+def log2_of_normal(x):
+    """log₂ x of a positive normal number, to 6·10⁻¹⁶ of it; any finite number for 0, NaN and the rest: the caller looks after them.
+
+    x = 2^e·f with √½ ≤ f < √2, and ln f = 2 artanh z with z = (f − 1)/(f + 1), an odd polynomial of z.
+    """
+    bits = np.float64(x).view(np.int64)
+    e = (bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52)
+    f = np.int64(bits - (e << np.int64(52))).view(np.float64)
+    z = (f - 1.0) / (f + 1.0)
+    w = z * z
+    series = multiply_add(w, 0.2429157379029701, 0.2614442820726825)
+    series = multiply_add(w, series, 0.3206163869710484)
+    series = multiply_add(w, series, 0.4121984020674328)
+    series = multiply_add(w, series, 0.5770780172461832)
+    series = multiply_add(w, series, 0.961796693924335)
+    series = multiply_add(w, series, 2.885390081777927)
+    return multiply_add(z, series, np.float64(e))
+
+
+@inline
+def exp2_of_moderate(x):
+    """2^x for −1022 ≤ x < 1024, to 10⁻¹⁵; any number elsewhere: the caller looks after it. 2^0 is 1.
+
+    The nearest whole power times a polynomial of what is left, at most ½.
+    """
+    shifted = x + _ROUNDER
+    whole = np.float64(shifted).view(np.int64) << np.int64(52)
+    r = x - (shifted - _ROUNDER)
+    series = multiply_add(r, 7.070977246971398e-09, 1.0205905379779766e-07)
+    series = multiply_add(r, series, 1.3215451637249164e-06)
+    series = multiply_add(r, series, 1.5252672925058545e-05)
+    series = multiply_add(r, series, 0.00015403530424769194)
+    series = multiply_add(r, series, 0.0013333558200794209)
+    series = multiply_add(r, series, 0.009618129107618669)
+    series = multiply_add(r, series, 0.05550410866465168)
+    series = multiply_add(r, series, 0.24022650695910075)
+    series = multiply_add(r, series, 0.6931471805599462)
+    series = multiply_add(r, series, 1.0)
+    return np.int64(np.float64(series).view(np.int64) + whole).view(np.float64)
+
+
+@inline
+def log2(x):
+    """log₂ x to 6·10⁻¹⁶; −∞ for 0, ∞ for ∞, NaN below 0."""
+    tiny = x < _SMALLEST_NORMAL
+    found = log2_of_normal(x * 18014398509481984.0 if tiny else x)  # 2⁵⁴
+    found = found - 54.0 if tiny else found
+    found = found if x > 0.0 else (-np.inf if x == 0.0 else np.nan)
+    return found if x < np.inf else x
+
+
+@inline
+def exp2(x):
+    """2^x to 10⁻¹⁵; ∞ from 1024 on, 0 below −1022 (where the format loses digits)."""
+    found = exp2_of_moderate(x if -1022.0 <= x < 1024.0 else 0.0)
+    found = found if x >= -1022.0 else 0.0
+    found = found if x < 1024.0 else np.inf
+    return found if x == x else x
+
+
+@inline
+def exp(x):
+    """e^x to 2·10⁻¹³ (10⁻¹⁵ for |x| ≤ 1); ∞ from 709.8 on, 0 below −708.4."""
+    return exp2(x * _LOG2_E)
+
+
+@inline
+def log(x):
+    """ln x to 7·10⁻¹⁶; −∞ for 0, ∞ for ∞, NaN below 0."""
+    return log2(x) * _LN_2
+
+
+@inline
+def log10(x):
+    """The decimal logarithm to 7·10⁻¹⁶; −∞ for 0, ∞ for ∞, NaN below 0."""
+    return log2(x) * _LOG10_2
+
+
+@inline
+def power(x, y):
+    """x^y of x ≥ 0, to 5·10⁻¹³ (10⁻¹⁵ where the result lies between ½ and 2); x^0 is 1 for every number x; NaN for x below 0."""
+    found = exp2(y * log2(x))
+    return found if y != 0.0 else (1.0 if x == x else x)
+
+
+@inline
+def sine_of_tangent(t):
+    """sin θ from t = tan θ, |θ| < π/2: t/√(1 + t²), to 4·10⁻¹⁶ for |t| < 10¹⁵⁰."""
+    return t / math.sqrt(multiply_add(t, t, 1.0))
+
+
+@inline
+def cosine_of_tangent(t):
+    """cos θ from t = tan θ, |θ| < π/2: 1/√(1 + t²), to 4·10⁻¹⁶ for |t| < 10¹⁵⁰."""
+    return 1.0 / math.sqrt(multiply_add(t, t, 1.0))
+
+
+@inline
+def _sine_of_small(r):
+    """sin r for |r| ≤ π/4, by its series."""
+    w = r * r
+    series = multiply_add(w, 1 / 355687428096000, -1 / 1307674368000)
+    series = multiply_add(w, series, 1 / 6227020800)
+    series = multiply_add(w, series, -1 / 39916800)
+    series = multiply_add(w, series, 1 / 362880)
+    series = multiply_add(w, series, -1 / 5040)
+    series = multiply_add(w, series, 1 / 120)
+    series = multiply_add(w, series, -1 / 6)
+    return multiply_add(w * r, series, r)
+
+
+@inline
+def _cosine_of_small(r):
+    """cos r for |r| ≤ π/4, by its series."""
+    w = r * r
+    series = multiply_add(w, 1 / 20922789888000, -1 / 87178291200)
+    series = multiply_add(w, series, 1 / 479001600)
+    series = multiply_add(w, series, -1 / 3628800)
+    series = multiply_add(w, series, 1 / 40320)
+    series = multiply_add(w, series, -1 / 720)
+    series = multiply_add(w, series, 1 / 24)
+    series = multiply_add(w, series, -0.5)
+    return multiply_add(w, series, 1.0)
+
+
+@inline
+def _sine_of_quarters(x, quarters):
+    """sin(x + quarters·π/2): what is left of x beside the nearest multiple of π/2 decides which series, the multiple which sign."""
+    shifted = multiply_add(x, 0.6366197723675814, _ROUNDER)
+    nearest = shifted - _ROUNDER
+    r = multiply_add(-nearest, _HALF_PI_REST, multiply_add(-nearest, _HALF_PI, x))
+    quarter = np.float64(shifted).view(np.int64) + np.int64(quarters)
+    straight, across = _sine_of_small(r), _cosine_of_small(r)
+    found = across if quarter & np.int64(1) else straight
+    return -found if quarter & np.int64(2) else found
+
+
+@inline
+def sine(x):
+    """sin x, x in radians, to 4·10⁻¹⁶ for |x| ≤ 10⁸ (to 10⁻¹² where it is next to 0); NaN for ±∞."""
+    return _sine_of_quarters(x, 0)
+
+
+@inline
+def cosine(x):
+    """cos x, x in radians, to 4·10⁻¹⁶ for |x| ≤ 10⁸ (to 10⁻¹² where it is next to 0); NaN for ±∞."""
+    return _sine_of_quarters(x, 1)
+
+
+@inline
+def arctangent(t):
+    """The angle [rad] of which t is the tangent, to 4·10⁻¹⁶; ±π/2 for ±∞.
+
+    Beyond tan π/8 the angle is taken from π/4, beyond tan 3π/8 from π/2, so that the polynomial sees at most tan π/8.
+    """
+    size = abs(t)
+    steep, middle = size > 2.414213562373095, size > 0.41421356237309503
+    above = -1.0 if steep else (size - 1.0 if middle else size)
+    below = size if steep else (size + 1.0 if middle else 1.0)
+    begin = _HALF_PI if steep else (0.5 * _HALF_PI if middle else 0.0)
+    rest = _HALF_PI_REST if steep else (0.5 * _HALF_PI_REST if middle else 0.0)
+    z = above / below
+    w = z * z
+    series = multiply_add(w, 0.021135448771803626, -0.04348061251939116)
+    series = multiply_add(w, series, 0.056883535186931025)
+    series = multiply_add(w, series, -0.06640235009732602)
+    series = multiply_add(w, series, 0.07689953654775046)
+    series = multiply_add(w, series, -0.09090773088764535)
+    series = multiply_add(w, series, 0.11111106181178204)
+    series = multiply_add(w, series, -0.1428571418099684)
+    series = multiply_add(w, series, 0.19999999998855372)
+    series = multiply_add(w, series, -0.3333333333332844)
+    angle = begin + (multiply_add(w * z, series, z) + rest)
+    return -angle if t < 0.0 else angle
