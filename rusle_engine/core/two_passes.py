@@ -1,6 +1,6 @@
 """Problems that look further than a neighbourhood, tile by tile: summarise each tile, solve for all summaries at once, finish each tile.
 
-``summarise(*tiles, place) -> (record, state)`` sees a tile with a ring of one cell; the record is small (what others need to know of the
+``summarise(*tiles, place) -> (record, state)`` sees a tile with ``ring`` cells around it; the record is small (what others need to know of the
 tile), the state is what finishing needs of it. ``solve(records, layout) -> answers``, one for each tile, is the only step that knows of all
 tiles. ``finish(state, answer, place) -> (raster, …)``. Lazy rasters keep their chunks as tiles, with a graph of a few tasks for each; arrays
 in memory are cut into tiles of a size that suits the processor's cache, and run on all threads. Which tiles cannot show in the result: that
@@ -120,6 +120,8 @@ class TwoPasses:
     tile_size: int
     merge: Callable[[list[Any], Layout, Place], tuple[Any, Any]] | None = None
     spread: Callable[[Any, Any, Layout, Place], Sequence[Any]] | None = None
+    ring: int = 1
+    """How many cells around a tile ``summarise`` sees; tiles narrower than that are joined for the work."""
 
 
 def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, ...]:
@@ -147,10 +149,22 @@ def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, 
         kinds = enumerate(passes.dtypes)
         return tuple(_labelled(first, da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype))) for i, dtype in kinds)
     chunks = lazy[0].data.chunks
-    layout = Layout(*chunks)
+    layout = Layout(*(_joined(sizes, passes.ring) for sizes in chunks))
     _require(passes, layout, 0.0)
-    blocks = [_block(array, chunks) for array in arrays]
-    return tuple(_labelled(first, array) for array in _lazily(passes, layout, blocks))
+    blocks = [_block(array, (layout.heights, layout.widths)) for array in arrays]
+    return tuple(_labelled(first, array.rechunk(chunks)) for array in _lazily(passes, layout, blocks))
+
+
+def _joined(sizes: tuple[int, ...], least: int) -> tuple[int, ...]:
+    """Pieces of a side, neighbours joined so that none is shorter than ``least``, or one piece is left."""
+    joined = [0]
+    for size in sizes:
+        if joined[-1] >= least:
+            joined.append(0)
+        joined[-1] += size
+    if len(joined) > 1 and joined[-1] < least:
+        joined[-2:] = [joined[-2] + joined[-1]]
+    return tuple(joined)
 
 
 def _labelled(first: xr.DataArray, data: Any) -> xr.DataArray:
@@ -165,12 +179,12 @@ def _require(passes: TwoPasses, layout: Layout, bytes_of_each_cell: float) -> No
     require_memory(cells, need / max(cells, 1), passes.step)
 
 
-def _framed(values: Tile, place: Place, around: Any) -> Tile:
-    """The tile with the cells around it, ``around`` beyond the raster."""
-    framed = np.full((place.height + 2, place.width + 2), around, values.dtype)
-    top, left = max(place.row - 1, 0), max(place.column - 1, 0)
-    part = values[top : place.row + place.height + 1, left : place.column + place.width + 1]
-    i, j = top - place.row + 1, left - place.column + 1
+def _framed(values: Tile, place: Place, around: Any, ring: int) -> Tile:
+    """The tile with ``ring`` cells around it, ``around`` beyond the raster."""
+    framed = np.full((place.height + 2 * ring, place.width + 2 * ring), around, values.dtype)
+    top, left = max(place.row - ring, 0), max(place.column - ring, 0)
+    part = values[top : place.row + place.height + ring, left : place.column + place.width + ring]
+    i, j = top - place.row + ring, left - place.column + ring
     framed[i : i + part.shape[0], j : j + part.shape[1]] = part
     return framed
 
@@ -192,7 +206,7 @@ def _in_memory(passes: TwoPasses, layout: Layout, *values: Any) -> tuple[Tile, .
     states: list[Any] = [None] * len(places)
 
     def begin(k: int) -> Any:
-        tiles = [_framed(raster, places[k], around) for raster, around in zip(rasters, passes.around)]
+        tiles = [_framed(raster, places[k], around, passes.ring) for raster, around in zip(rasters, passes.around)]
         record, states[k] = passes.summarise(*tiles, *numbers, places[k])
         return record
 
@@ -219,17 +233,17 @@ def _block(array: xr.DataArray, chunks: tuple[tuple[int, ...], ...]) -> Any:
     return array.data if array.ndim == 0 else array.chunk(dict(zip(array.dims, chunks))).data
 
 
-def _borders(tile: Tile) -> dict[tuple[int, int], Tile]:
+def _borders(tile: Tile, ring: int) -> dict[tuple[int, int], Tile]:
     """What the tiles around see of this one, by their direction seen from them: copies, so that the tile itself can be let go."""
-    edges = {-1: slice(-1, None), 0: slice(None), 1: slice(0, 1)}
+    edges = {-1: slice(-ring, None), 0: slice(None), 1: slice(0, ring)}
     return {(down, right): tile[edges[down], edges[right]].copy() for down, right in _AROUND}
 
 
-def _frame(tile: Tile, neighbours: Iterable[dict[tuple[int, int], Tile] | None], around: Any) -> Tile:
+def _frame(tile: Tile, neighbours: Iterable[dict[tuple[int, int], Tile] | None], around: Any, ring: int) -> Tile:
     """``tile`` in the frame that its neighbours (in the order of ``_AROUND``, None beyond the raster) give it."""
-    framed = np.full((tile.shape[0] + 2, tile.shape[1] + 2), around, tile.dtype)
-    framed[1:-1, 1:-1] = tile
-    sides = {-1: slice(0, 1), 0: slice(1, -1), 1: slice(-1, None)}
+    framed = np.full((tile.shape[0] + 2 * ring, tile.shape[1] + 2 * ring), around, tile.dtype)
+    framed[ring:-ring, ring:-ring] = tile
+    sides = {-1: slice(0, ring), 0: slice(ring, -ring), 1: slice(-ring, None)}
     for (down, right), borders in zip(_AROUND, neighbours):
         if borders is not None:
             framed[sides[down], sides[right]] = borders[down, right]
@@ -237,7 +251,7 @@ def _frame(tile: Tile, neighbours: Iterable[dict[tuple[int, int], Tile] | None],
 
 
 def _summary(passes: TwoPasses, place: Place, tiles: list[Any], frames: list[Any], numbers: list[Any]) -> tuple[Any, Any]:
-    framed = [_frame(np.asarray(tile), frame, around) for tile, frame, around in zip(tiles, frames, passes.around)]
+    framed = [_frame(np.asarray(tile), frame, around, passes.ring) for tile, frame, around in zip(tiles, frames, passes.around)]
     return passes.summarise(*framed, *numbers, place)
 
 
@@ -273,7 +287,7 @@ def _lazily(passes: TwoPasses, layout: Layout, blocks: list[Any]) -> list[Any]:
         rasters = [block for block in data if np.ndim(block) == 2]
         numbers = [block.__dask_keys__()[0] if is_dask_collection(block) else block for block in data if np.ndim(block) == 0]
         for k, raster in enumerate(rasters):
-            graph.update({(f"{reading}-{name}", k, *index): (_borders, (raster.name, *index)) for index in indices})
+            graph.update({(f"{reading}-{name}", k, *index): (_borders, (raster.name, *index), passes.ring) for index in indices})
         around = {(i, j): [(i + down, j + right) if (i + down, j + right) in places else None for down, right in _AROUND] for i, j in indices}
         return {
             index: (
