@@ -20,6 +20,8 @@ _HOME = {
     "k_factor": "factors.k",
     "c_factor": "factors.c",
     "p_factor": "factors.p",
+    "e_factor": "factors.e",
+    "t_factor": "factors.t",
     "soil_loss": "erosion.soil_loss",
     "erosion_intensity": "erosion.intensity",
     "conservation_rate": "assessment.conservation",

@@ -9,11 +9,13 @@ from rusle_engine.core.errors import RusleError as RusleError
 from rusle_engine.erosion.intensity import erosion_intensity as erosion_intensity
 from rusle_engine.erosion.soil_loss import soil_loss as soil_loss
 from rusle_engine.factors.c import c_factor as c_factor
+from rusle_engine.factors.e import e_factor as e_factor
 from rusle_engine.factors.k import k_factor as k_factor
 from rusle_engine.factors.ls import ls_factor as ls_factor
 from rusle_engine.factors.p import p_factor as p_factor
 from rusle_engine.factors.r import r_factor as r_factor
 from rusle_engine.factors.storms import erosive_storms as erosive_storms
+from rusle_engine.factors.t import t_factor as t_factor
 from rusle_engine.files.rasters import open_raster as open_raster
 from rusle_engine.runs.config import load_config as load_config
 from rusle_engine.runs.run import check as check

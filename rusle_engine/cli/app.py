@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -81,19 +81,20 @@ def check(
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where to write rusle.yml.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Where to write it.")] = Path(),
+    equation: Annotated[Literal["rusle", "csle"], typer.Option("--equation", help="A = R K LS C P, or A = R K LS B E T.")] = "rusle",
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write rusle.yml to start from.
+    """Write rusle.yml (or csle.yml) to start from.
 
     It holds every key with its meaning, unit, default and choices.
     """
     with Talk(quiet=quiet, debug=debug, as_json=as_json) as talk:
         from rusle_engine.runs.starter import write_starter
 
-        path = write_starter(folder)
+        path = write_starter(folder, equation)
         talk.give(str(path), path=path)
         talk.say(f"rusle: name your files in it, then: rusle check {path}")
 

@@ -22,7 +22,7 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "ft": ("feet", "foot", "us_survey_foot", "us survey foot", "foot_us"),
     "rad": ("radian", "radians"),
     "degree": ("degrees", "deg", "°"),
-    "1": ("", "fraction", "dimensionless", "m/m", "m m-1", "-", "none", "unitless"),
+    "1": ("", "fraction", "dimensionless", "m/m", "m m-1", "m2/m2", "m2 m-2", "-", "none", "unitless"),
     "%": ("percent", "pct", "per cent", "g (100 g)-1", "g/100g"),
     "g kg-1": ("g/kg", "g kg^-1", "g·kg⁻¹", "g·kg-1"),
     "mm": ("millimetre", "millimeter", "millimetres", "millimeters", "毫米"),
@@ -201,6 +201,10 @@ INTENSITY = Variable("intensity", "1", "soil erosion intensity, SL 190-2007", "�
 TOLERANCE = Variable("soil_loss_tolerance", "t km-2 yr-1", "tolerable soil loss", "容许土壤流失量", (0.0, 5000.0), "t km-2 yr-1")
 NDVI = Variable("ndvi", "1", "normalised difference vegetation index", "归一化植被指数", (-1.0, 1.0), "1")
 VEGETATION_COVER = Variable("fvc", "1", "fractional vegetation cover", "植被覆盖度", (0.0, 1.0), "1")
+UNDERSTOREY_COVER = Variable("understorey", "1", "cover under the trees", "林下植被覆盖度", (0.0, 1.0), "1")
+LEAF_AREA_INDEX = Variable("lai", "1", "leaf area index", "叶面积指数", (0.0, 20.0), "1")
+QUALITY = Variable("quality", "1", "quality flag", "质量标记", (-np.inf, np.inf), "1")
+SOIL_LOSS_RATIO = Variable("SLR", "1", "soil loss ratio", "土壤流失比例", (0.0, 1.0), "1")
 SAND = Variable("sand", "%", "sand content", "砂粒含量", (0.0, 100.0), "%")
 SILT = Variable("silt", "%", "silt content", "粉粒含量", (0.0, 100.0), "%")
 CLAY = Variable("clay", "%", "clay content", "黏粒含量", (0.0, 100.0), "%")
@@ -212,4 +216,5 @@ MONTHLY_RAINFALL = Variable("monthly_rain", "mm month-1", "rain of a month", "�
 ANNUAL_RAINFALL = Variable("annual_rain", "mm yr-1", "rain of a year", "年降雨量", (0.0, 27000.0), "mm yr-1")
 TEMPERATURE = Variable("temperature", "degC", "air temperature", "气温", (-90.0, 60.0), "degC")
 LAND_COVER = Variable("landcover", "1", "land cover class", "土地利用类型", (-np.inf, np.inf), "1")
+ROTATION_ZONE = Variable("rotation", "1", "crop-rotation zone", "轮作区", (-np.inf, np.inf), "1")
 SOIL_CLASS = Variable("soil", "1", "soil unit", "土壤类型", (-np.inf, np.inf), "1")

@@ -32,7 +32,7 @@ METHODS = {
     "wischmeier_smith1978": MethodInfo(
         equation="P = 0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9, 1 for slopes of [0, 3), [3, 6), [6, 9), [9, 13), [13, 17), [17, 21), [21, 25], > 25 %",
         source="Wischmeier and Smith 1978, USDA Agriculture Handbook 537, table 13 (contouring)",
-        inputs=("theta", "landcover", "cropland"),
+        inputs=("theta",),
         units=PRACTICE.units,
         status="verified",
         formula_id="P-1",

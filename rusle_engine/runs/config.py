@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from rusle_engine.core.errors import ConfigError, Problem
 from rusle_engine.core.memory import parse_bytes
-from rusle_engine.core.variables import ELEVATION, TOLERANCE
+from rusle_engine.core.variables import BIOLOGICAL, ELEVATION, LENGTH, STEEPNESS, TOLERANCE
 from rusle_engine.runs.method_blocks import factor, quantity
 from rusle_engine.runs.overrides import with_overrides
 from rusle_engine.runs.problems import problems_of
@@ -25,6 +25,7 @@ from rusle_engine.runs.sources import (
     ExistingFile,
     ExistingLayer,
     Factor,
+    LengthTimesSteepness,
     MethodBlock,
     OneOf,
     OutputFolder,
@@ -71,6 +72,8 @@ class Dem(Block):
     """CRS of a file that states none, such as EPSG:4490."""
     band: int = Field(1, ge=1)
     """Which band of the file."""
+    shows_terraces: bool | None = None
+    """true: the heights show the treads of terraces, so that LS has their effect already and E and a P of terraces are refused; null: not known."""
 
 
 class LandCover(ClassRaster):
@@ -188,8 +191,20 @@ class Compute(Block):
     """Most memory for one step, such as '8 GiB'; null: a share of what is free."""
 
 
+Equation = Literal["RUSLE", "CSLE"]
+FACTOR_KEYS = ("R", "K", "LS", "C", "P", "B", "E", "T")
+"""In the order of the product; a run has C and P (RUSLE), or B, E and T (CSLE)."""
+
+
 class Config(Block):
-    """One run of rusle_engine. Paths are relative to the configuration file."""
+    """One run of rusle_engine. Paths are relative to the configuration file. The factors that are there tell the equation."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"title": "RUSLE", "required": ["C", "P"]}, {"title": "CSLE", "required": ["B", "E", "T"]}],
+            "anyOf": [{"required": ["LS"]}, {"required": ["L", "S"]}],
+        }
+    )
 
     schema_version: Literal[1]
     """Version of this layout."""
@@ -203,12 +218,22 @@ class Config(Block):
     """Rainfall erosivity [MJ mm ha-1 h-1 yr-1]."""
     K: Annotated[Factor, factor("K")]
     """Soil erodibility [t ha h ha-1 MJ-1 mm-1]."""
-    LS: Annotated[Factor, factor("LS")]
-    """Slope length and steepness [1]."""
-    C: Annotated[Factor, factor("C")]
-    """Cover and management [1]."""
-    P: Annotated[Factor, factor("P")]
-    """Support practice [1]."""
+    LS: Annotated[Factor, factor("LS")] | None = None
+    """Slope length and steepness [1]; null: L and S are given apart."""
+    L: Annotated[Quantity, quantity(LENGTH)] | None = None
+    """Slope length [1] computed elsewhere, together with S and in place of LS."""
+    S: Annotated[Quantity, quantity(STEEPNESS)] | None = None
+    """Slope steepness [1] computed elsewhere, together with L and in place of LS."""
+    C: Annotated[Factor, factor("C")] | None = None
+    """Cover and management [1], with P: RUSLE."""
+    P: Annotated[Factor, factor("P")] | None = None
+    """Support practice [1], with C: RUSLE."""
+    B: Annotated[Quantity, quantity(BIOLOGICAL)] | None = None
+    """Biological practice [1], 1 on cropland; with E and T: CSLE."""
+    E: Annotated[Factor, factor("E")] | None = None
+    """Engineering practice [1], 1 without a measure; with B and T: CSLE."""
+    T: Annotated[Factor, factor("T")] | None = None
+    """Tillage practice [1], 1 on all land but cropland; with B and E: CSLE."""
     intensity: Intensity
     """Classes of SL 190-2007."""
     zones: Annotated[ZoneLayer | ZoneRaster, OneOf({"file": ZoneLayer, "raster": ZoneRaster})] | None = None
@@ -228,15 +253,23 @@ class Config(Block):
         return self._folder
 
     @property
+    def equation(self) -> Equation:
+        """Which equation the factors that are there belong to."""
+        return "RUSLE" if {"C", "P"} & self.factors.keys() else "CSLE"
+
+    @property
     def factors(self) -> dict[str, Factor]:
-        """The factors by their letters, in the order of the product."""
-        return {"R": self.R, "K": self.K, "LS": self.LS, "C": self.C, "P": self.P}
+        """The factors by their letters, in the order of the product; L and S, where they are given apart, are the factor LS."""
+        blocks: dict[str, Factor | None] = {key: getattr(self, key) for key in FACTOR_KEYS}
+        if self.L is not None and self.S is not None:
+            blocks["LS"] = LengthTimesSteepness.model_construct(L=self.L, S=self.S)
+        return {key: block for key, block in blocks.items() if block is not None}
 
     @property
     def grid_source(self) -> Dem | QuantityRaster:
-        """The raster whose grid is the run's: the DEM, else the first factor that is a raster in the order LS, K, C, R, P."""
-        rasters = [block for key in ("LS", "K", "C", "R", "P") if isinstance(block := self.factors[key], QuantityRaster)]
-        return self.dem or rasters[0]
+        """The raster whose grid is the run's: the DEM, else the first factor that is a raster in the order LS, L, S, K, C, B, R, P, E, T."""
+        given = [getattr(self, key) for key in ("LS", "L", "S", "K", "C", "B", "R", "P", "E", "T")]
+        return self.dem or next(block for block in given if isinstance(block, QuantityRaster))
 
     def resolved(self) -> dict[str, Any]:
         """Everything, defaults included, as plain JSON that can be read as a configuration again; paths from the configuration's folder."""

@@ -14,6 +14,10 @@ from rusle_engine.runs.config import Config
 from rusle_engine.runs.sources import Constant, Factor, MethodBlock
 from rusle_engine.runs.statistics import Statistics, total
 
+EQUATIONS = {
+    "RUSLE": ("A = R · K · LS · C · P", "Renard et al. 1997, USDA Agriculture Handbook 703"),
+    "CSLE": ("A = R · K · LS · B · E · T", "Liu et al. 2002, 12th ISCO conference, Beijing"),
+}
 _COVERAGE = ("years_used", "years_left_out", "half_months_left_out", "days_missing")
 
 
@@ -29,6 +33,11 @@ def grid_entry(grid: Grid) -> dict[str, Any]:
         "cell_m": [float(grid.dx_m.mean()), float(grid.dy_m.mean())],
         "is_geographic": grid.is_geographic,
     }
+
+
+def equation_entry(config: Config) -> dict[str, str]:
+    formula, source = EQUATIONS[config.equation]
+    return {"name": config.equation, "formula": formula, "source": source}
 
 
 def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statistics] | None, erosivity: xr.Dataset | None) -> dict[str, Any]:

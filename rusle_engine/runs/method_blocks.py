@@ -40,6 +40,15 @@ def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
     alternatives = [text.split(" or ") for text in info.inputs]
     needed = [names for names in alternatives if set(names) <= set(data)]
     table_on_classes = tuple(p.name for p in own if p.kind in ("classes", "table"))
+    if any(name in names for name in table_on_classes for names in needed):  # the one way there is, not an alternative to another
+        table_on_classes = ()
+    by_land = "landcover" in info.inputs and function.landcover_with in info.inputs  # the method cannot do without the land cover
+
+    def is_needed(parameter: Parameter) -> bool:
+        if parameter.kind == "option":
+            return parameter.name in function.must_name or (by_land and parameter.name == function.landcover_with)
+        return [parameter.name] in needed and len(table_on_classes) < 2
+
     complete: Any = model_validator(mode="after")(_completeness(needed, table_on_classes))
     name: Any = Literal[method]
     model: type[MethodBlock] = create_model(
@@ -48,7 +57,7 @@ def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
         __doc__=f"{info.equation}\n\nSource: {info.source}.",
         __validators__={"_complete": complete},
         method=(name, Field(description="The method's name.")),
-        **{p.name: _field(p, function, needed=p.name in function.must_name or ([p.name] in needed and len(table_on_classes) < 2)) for p in own},
+        **{p.name: _field(p, function, needed=is_needed(p)) for p in own},
     )
     model._data = data
     model._method_parameter = function.method_parameter

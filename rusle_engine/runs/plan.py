@@ -16,9 +16,23 @@ import xarray as xr
 from rusle_engine.assessment.conservation import area_scale
 from rusle_engine.assessment.zones import Cover, overlaps, with_region, zone_cover
 from rusle_engine.core.errors import InputError
-from rusle_engine.core.grid import Grid
+from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.lift import Tile, pointwise, tiled
-from rusle_engine.core.variables import COVER, ERODIBILITY, EROSIVITY, PRACTICE, SLOPE_ANGLE, TOLERANCE, TOPOGRAPHY, Variable
+from rusle_engine.core.variables import (
+    BIOLOGICAL,
+    COVER,
+    ENGINEERING,
+    ERODIBILITY,
+    EROSIVITY,
+    LENGTH,
+    PRACTICE,
+    SLOPE_ANGLE,
+    STEEPNESS,
+    TILLAGE,
+    TOLERANCE,
+    TOPOGRAPHY,
+    Variable,
+)
 from rusle_engine.factors.ls import CAPPED, CHANNEL, NODATA_FLAG, RAISED, ls_with_flags
 from rusle_engine.files.table_input import number_of, refuse_rows, require_columns
 from rusle_engine.files.tables import read_class_names, read_table
@@ -28,12 +42,22 @@ from rusle_engine.runs.config import LandArea as LandAreaBlock
 from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of
 from rusle_engine.runs.rain_inputs import erosivity
 from rusle_engine.runs.signatures import factor_function
-from rusle_engine.runs.sources import ClassRaster, MethodBlock, RainSource, RecordTable, did_you_mean
+from rusle_engine.runs.sources import ClassRaster, LengthTimesSteepness, MethodBlock, RainSource, RecordTable, did_you_mean
 from rusle_engine.terrain.slope import slope
 
 log = logging.getLogger("rusle_engine")
 
-FACTORS: Mapping[str, Variable] = {"R": EROSIVITY, "K": ERODIBILITY, "LS": TOPOGRAPHY, "C": COVER, "P": PRACTICE}
+FACTORS: Mapping[str, Variable] = {
+    "R": EROSIVITY,
+    "K": ERODIBILITY,
+    "LS": TOPOGRAPHY,
+    "C": COVER,
+    "P": PRACTICE,
+    "B": BIOLOGICAL,
+    "E": ENGINEERING,
+    "T": TILLAGE,
+}
+"""In the order of the product; a run has those of its equation."""
 REGION_ID = "region"
 REGION_NAME = "全部分区 · All zones"
 
@@ -79,7 +103,7 @@ class Planner:
         if self.config.dem is not None:
             with self.problems.at("dem", files_of(self.config.dem)):
                 found.elevation = inputs.elevation(self.config.dem)
-        for key in FACTORS:
+        for key in self.config.factors:
             with self.problems.at(key, files_of_factor(self.config, key)):
                 factor = self.factor(found, key, found.elevation)
                 if factor is not None:
@@ -98,6 +122,8 @@ class Planner:
     def factor(self, found: Plan, key: str, dem: xr.DataArray | None) -> xr.DataArray | None:
         """One factor, lazily, in its unit and within its range; None when the DEM it needs could not be opened."""
         block = self.config.factors[key]
+        if isinstance(block, LengthTimesSteepness):
+            return self._topography(found.inputs, block)
         if not isinstance(block, MethodBlock):
             return found.inputs.quantity(block, FACTORS[key], key, self.config.landcover)
         if "dem" in block.from_run or "theta" in block.from_run:
@@ -112,6 +138,13 @@ class Planner:
             return found.erosivity["R"]
         result: xr.DataArray = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **block.options)
         return result
+
+    def _topography(self, inputs: Inputs, block: LengthTimesSteepness) -> xr.DataArray:
+        """LS of an L and an S that were computed elsewhere."""
+        length = inputs.quantity(block.L, LENGTH, "L", self.config.landcover)
+        steepness = inputs.quantity(block.S, STEEPNESS, "S", self.config.landcover)
+        length, steepness = same_grid({"L": length, "S": steepness})
+        return TOPOGRAPHY.describe(pointwise(_multiply, length, steepness), source="L and S, multiplied")
 
     def _arguments(self, inputs: Inputs, key: str, block: MethodBlock, dem: xr.DataArray | None) -> dict[str, Any]:
         """The data of a method: from its own block, and what the run supplies."""
@@ -128,8 +161,9 @@ class Planner:
                 assert variable is not None
                 arguments[name] = inputs.quantity(source, variable, role, self.config.landcover)
         table = block.inputs.get("table")
-        if isinstance(table, RecordTable) and "soil" in arguments:
-            inputs.look_up(key, arguments["soil"], codes_of(arguments["table"]), table.file)
+        mapped = next((arguments[name] for name in ("soil", "rotation") if name in arguments), None)
+        if isinstance(table, RecordTable) and mapped is not None:
+            inputs.look_up(key, mapped, codes_of(arguments["table"]), table.file)
         if "theta" in block.from_run and dem is not None:
             arguments["theta"] = SLOPE_ANGLE.describe(slope(dem))
         if "landcover" in block.from_run and self.config.landcover is not None:
@@ -218,6 +252,10 @@ def as_stored(factor: xr.DataArray) -> xr.DataArray:
 
 def _store(values: Tile, out: Tile) -> None:
     out[...] = values
+
+
+def _multiply(first: Tile, second: Tile, out: Tile) -> None:
+    np.multiply(first, second, out=out)
 
 
 def _mark_land(values: Tile, out: Tile) -> None:

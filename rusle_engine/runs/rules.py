@@ -8,12 +8,16 @@ from rusle_engine.runs.method_blocks import FROM_RUN
 from rusle_engine.runs.signatures import FACTORS, factor_function
 
 _TERRAIN = ("dem", "theta")
+_RUSLE = ("C", "P")
+_CSLE = ("B", "E", "T")
+_GIVEN = (*FACTORS, "B", "L", "S")
+"""Keys that hold a factor."""
 
 
 def rule_problems(values: Mapping[str, Any]) -> list[Problem]:
-    """Every need of one key for another that is not there."""
-    factors = {key: block for key in FACTORS if isinstance(block := values.get(key), Mapping)}
-    problems = []
+    """Every need of one key for another that is not there, and every two that exclude each other."""
+    factors = {key: block for key in dict.fromkeys(_GIVEN) if isinstance(block := values.get(key), Mapping)}
+    problems = [*_equation(values), *_topography(values), *_double_counting(values)]
     if values.get("dem") is None:
         computed = [key for key, block in factors.items() if set(_from_run(key, block)) & set(_TERRAIN)]
         if computed:
@@ -25,6 +29,59 @@ def rule_problems(values: Mapping[str, Any]) -> list[Problem]:
         if tables:
             problems.append(Problem("landcover", f"missing; {' and '.join(tables)} by class needs it (or classes: with a raster of its own)"))
     return problems
+
+
+def _given(values: Mapping[str, Any], *keys: str) -> list[str]:
+    return [key for key in keys if values.get(key) is not None]
+
+
+def _equation(values: Mapping[str, Any]) -> list[Problem]:
+    """C and P, or B, E and T: all of one set, and none of the other."""
+    rusle, csle = _given(values, *_RUSLE), _given(values, *_CSLE)
+    if rusle and csle:
+        return [
+            Problem(
+                rusle[0],
+                f"{' and '.join([*rusle, *csle])} mix two equations: RUSLE is R K LS C P, CSLE is R K LS B E T. C holds what B and T do, and P what "
+                f"E and T do, so that it would count twice. Remove {' and '.join(rusle)}, or {' and '.join(csle)}.",
+            )
+        ]
+    if not rusle and not csle:
+        return [Problem("C", "missing, and so are P, B, E and T; RUSLE needs C and P, CSLE needs B, E and T")]
+    equation, keys = ("RUSLE", _RUSLE) if rusle else ("CSLE", _CSLE)
+    return [
+        Problem(key, f"missing; {equation} (told by {' and '.join(rusle or csle)}) needs {', '.join(keys)}")
+        for key in keys
+        if values.get(key) is None
+    ]
+
+
+def _topography(values: Mapping[str, Any]) -> list[Problem]:
+    """LS, or L and S."""
+    apart = _given(values, "L", "S")
+    if values.get("LS") is not None:
+        return [Problem("LS", f"given together with {' and '.join(apart)}; keep LS, or L and S")] if apart else []
+    if not apart:
+        return [Problem("LS", "missing; slope length and steepness (or L and S apart)")]
+    return [Problem(key, f"missing; {apart[0]} without it is no LS") for key in ("L", "S") if key not in apart]
+
+
+def _double_counting(values: Mapping[str, Any]) -> list[Problem]:
+    """Terraces that lower LS already, because the DEM shows their treads, may not lower E as well."""
+    dem = values.get("dem")
+    if not isinstance(dem, Mapping) or dem.get("shows_terraces") is not True or values.get("E") is None or _is_one(values["E"]):
+        return []
+    return [
+        Problem(
+            "E",
+            "dem.shows_terraces says that the heights show the terraces, so LS has their effect already and E would count it twice. "
+            "Set E: 1; or give E without what the heights show, and set dem.shows_terraces: false.",
+        )
+    ]
+
+
+def _is_one(block: Any) -> bool:
+    return (block.get("constant") if isinstance(block, Mapping) else block) == 1
 
 
 def _tolerance(values: Mapping[str, Any]) -> list[tuple[str, Any]]:

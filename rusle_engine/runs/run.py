@@ -29,7 +29,7 @@ from rusle_engine.report.workbook import write_workbooks
 from rusle_engine.runs import provenance
 from rusle_engine.runs.checks import MADE, checked, records_of
 from rusle_engine.runs.config import Config, exit_code_of, load_config
-from rusle_engine.runs.manifest import classes_entry, factor_entry, grid_entry, headline_entry, topography_entry
+from rusle_engine.runs.manifest import classes_entry, equation_entry, factor_entry, grid_entry, headline_entry, topography_entry
 from rusle_engine.runs.plan import FACTORS, REGION_ID, REGION_NAME, Plan
 from rusle_engine.runs.progress import NoProgress, Progress
 from rusle_engine.runs.remarks import remark, remarks
@@ -266,6 +266,7 @@ class _Run:
             "config": config.resolved(),
             "config_digest": provenance.digest(config.resolved()),
             "grid": grid_entry(plan.grid),
+            "equation": equation_entry(config),
             "inputs": inputs,
             "factors": factors,
             "topography": topography_entry(config, found["flags"]),

@@ -25,7 +25,7 @@ Kind = Literal["raster", "classes", "table", "rain", "option", "method"]
 
 _NOT_OFFERED = {"units", "components", "direction", "upslope_area", "cell_size_m"}
 """Parameters for plain arrays and for callers who bring their own routing; files declare all of it."""
-_CLASSES = {"landcover", "soil"}
+_CLASSES = {"landcover", "soil", "rotation"}
 _VARIABLES: dict[str, Variable] = {v.symbol: v for v in vars(variables).values() if isinstance(v, Variable)} | {
     "dem": variables.ELEVATION,
     "slope": variables.SLOPE_ANGLE,
@@ -98,13 +98,15 @@ _HOMES = {
     "LS": _Home("ls", "ls_factor", variables.TOPOGRAPHY, "length", ("max_slope_length_m", "channel_area_m2")),
     "C": _Home("c", "c_factor", variables.COVER, landcover_with="override"),
     "P": _Home("p", "p_factor", variables.PRACTICE, landcover_with="cropland"),
+    "E": _Home("e", "e_factor", variables.ENGINEERING),
+    "T": _Home("t", "t_factor", variables.TILLAGE, landcover_with="cropland"),
 }
 FACTORS = tuple(_HOMES)
 
 
 @cache
 def factor_function(key: str) -> FactorFunction:
-    """The function of the factor ``key``: one of R, K, LS, C, P."""
+    """The function of the factor ``key``: one of ``FACTORS``."""
     home = _HOMES[key]
     module = import_module(f"rusle_engine.factors.{home.module}")
     function = getattr(module, home.function)

@@ -14,14 +14,14 @@ from pydantic import ValidationError, create_model
 from rusle_engine.core.errors import ConfigError, InputError, Problem
 from rusle_engine.core.grid import Grid
 from rusle_engine.files.rasters import RasterOutput, write_rasters
-from rusle_engine.runs.config import Config, Dem, LandCover
+from rusle_engine.runs.config import FACTOR_KEYS, Config, Dem, LandCover
 from rusle_engine.runs.inputs import Inputs, Problems
 from rusle_engine.runs.method_blocks import FROM_RUN, factor
 from rusle_engine.runs.plan import Plan, Planner
 from rusle_engine.runs.problems import problems_of
 from rusle_engine.runs.progress import Progress
-from rusle_engine.runs.signatures import FACTORS, Parameter, factor_function
-from rusle_engine.runs.sources import ClassRaster, Constant, Factor, MethodBlock, QuantityRaster, Table
+from rusle_engine.runs.signatures import Parameter, factor_function
+from rusle_engine.runs.sources import ClassRaster, Factor, MethodBlock, QuantityRaster, Table
 from rusle_engine.runs.statistics import observed, total
 from rusle_engine.runs.yaml_reading import parse_yaml
 
@@ -74,7 +74,7 @@ def compute_factor(key: str, given: Mapping[str, str], out: Path | None, *, prog
     Parameters
     ----------
     key
-        R, K, LS, C or P.
+        R, K, LS, C, P, E or T.
     given
         Texts by parameter name, as typed.
     out
@@ -181,7 +181,7 @@ def _missing(block: Factor, given: Mapping[str, str]) -> list[Problem]:
 
 
 def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | None) -> tuple[xr.DataArray, xr.Dataset | None]:
-    parts: dict[str, Any] = {name: Constant(constant=0.0) for name in FACTORS} | {key: block, "dem": dem, "landcover": landcover}
+    parts: dict[str, Any] = {**dict.fromkeys((*FACTOR_KEYS, "L", "S")), key: block, "dem": dem, "landcover": landcover}
     config = Config.model_construct(**parts)
     problems = Problems(collect=False)
     sources = [dem, *(block.inputs.values() if isinstance(block, MethodBlock) else [block]), landcover]

@@ -240,7 +240,14 @@ class MethodBlock(Block):
         return tuple(name for name, partner in self._from_run.items() if partner is None or getattr(self, partner) is not None)
 
 
-Factor = Quantity | MethodBlock
+class LengthTimesSteepness(Block):
+    """The factor LS where L and S are given apart."""
+
+    L: Quantity
+    S: Quantity
+
+
+Factor = Quantity | MethodBlock | LengthTimesSteepness
 
 
 @dataclass(frozen=True, eq=False)

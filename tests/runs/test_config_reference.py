@@ -15,15 +15,18 @@ from rusle_engine.factors.k import k_factor
 from rusle_engine.factors.ls import ls_factor
 from rusle_engine.factors.p import p_factor
 from rusle_engine.factors.r import r_factor
+from rusle_engine.factors.t import t_factor
 from rusle_engine.files.configs import configs_folder
 from rusle_engine.runs.config import load_config, read_config, schema
 from rusle_engine.runs.starter import write_starter
 from rusle_engine.runs.yaml_reading import parse_yaml, read_yaml
 
-TEXT = (configs_folder() / "rusle.yml").read_text(encoding="utf-8")
+TEXTS = {name: (configs_folder() / name).read_text(encoding="utf-8") for name in ("rusle.yml", "csle.yml")}
+OTHERS = {"rusle.yml": {"B", "E", "T"}, "csle.yml": {"C", "P"}}
+"""The factors of the other equation."""
 SCHEMA = schema()
 SHARED = {"QuantityRaster", "Constant", "Table", "ClassRaster", "RecordTable"}  # explained once, at the head of the file
-FUNCTIONS = {"R": r_factor, "K": k_factor, "LS": ls_factor, "C": c_factor, "P": p_factor}
+FUNCTIONS = {"R": r_factor, "K": k_factor, "LS": ls_factor, "C": c_factor, "P": p_factor, "T": t_factor}
 
 
 def sections(text):
@@ -59,30 +62,37 @@ def objects(definition):
 
 
 def described():
-    """(section, key, its schema) of everything a configuration can say."""
+    """(file, section, key, its schema) of everything a configuration can say."""
     rows = {}
     for top, part in SCHEMA["properties"].items():
         rows[top, top] = part
         for name in blocks(part):
             for block in objects(SCHEMA["$defs"][name]):
                 rows |= {("" if name in SHARED else top, key): value for key, value in block["properties"].items()}
-    return [(section, key, value) for (section, key), value in sorted(rows.items(), key=lambda row: row[0])]
+    ordered = sorted(rows.items(), key=lambda row: row[0])
+    return [(name, section, key, value) for name in TEXTS for (section, key), value in ordered if section not in OTHERS[name]]
 
 
-@pytest.mark.parametrize(("section", "key", "value"), [pytest.param(*row, id=f"{row[0]}.{row[1]}") for row in described()])
-def test_the_reference_file_has_every_key_with_its_default_and_choices(section, key, value):
-    lines = sections(TEXT)[section].splitlines()
+@pytest.mark.parametrize(("name", "section", "key", "value"), [pytest.param(*row, id=f"{row[0]} {row[1]}.{row[2]}") for row in described()])
+def test_the_reference_file_has_every_key_with_its_default_and_choices(name, section, key, value):
+    lines = sections(TEXTS[name])[section].splitlines()
     shown = [" ".join(lines[i : i + 2]) for i, line in enumerate(lines) if re.search(rf"(?<![\w-]){re.escape(key)}:", line)]
-    assert shown, f"configs/rusle.yml does not show {key} under {section or 'its head'}"
-    for choice in [name for option in value.get("anyOf", [value]) for name in option.get("enum", [])]:
+    assert shown, f"configs/{name} does not show {key} under {section or 'its head'}"
+    for choice in [text for option in value.get("anyOf", [value]) for text in option.get("enum", [])]:
         assert any(re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", line) for line in shown), f"choice {choice} of {key}"
     if "default" in value and not blocks(value):  # a block is there or not; its comment says what its absence means
         default = value["default"] if isinstance(value["default"], str) and value["default"] else json.dumps(value["default"])
         assert any(f"default {default}" in line for line in shown), f"default {default} of {key}"
 
 
+def test_what_both_equations_share_is_said_the_same_way_in_both_files():
+    rusle, csle = (sections(TEXTS[name]) for name in ("rusle.yml", "csle.yml"))
+    for section in ("schema_version", "project", "dem", "landcover", "R", "K", "intensity", "zones", "target", "output", "compute"):
+        assert csle[section] == rusle[section], f"copy the section {section} of configs/rusle.yml to configs/csle.yml"
+
+
 def test_the_schema_accepts_what_comes_with_the_package():
-    for name in ("rusle.yml", "demo.yml"):
+    for name in (*TEXTS, "demo.yml"):
         assert violations(read_yaml(configs_folder() / name), SCHEMA) == []
 
 
@@ -104,8 +114,9 @@ def test_the_schema_refuses_what_the_reader_refuses(change, tmp_path):
     assert any(problem.exit_code == 78 and problem.where.startswith(key.split(".")[0]) for problem in caught.value.problems)
 
 
-def test_the_starter_lacks_nothing_but_the_files_it_names(tmp_path):
-    path = write_starter(tmp_path)
+@pytest.mark.parametrize("equation", ["rusle", "csle"])
+def test_the_starter_lacks_nothing_but_the_files_it_names(tmp_path, equation):
+    path = write_starter(tmp_path, equation)
     with pytest.raises(ConfigError) as caught:
         load_config(path)
     assert {problem.exit_code for problem in caught.value.problems} == {66}
@@ -133,7 +144,8 @@ def test_every_option_of_a_factor_function_can_be_said_in_the_file(key):
 
 def test_the_methods_of_the_schema_are_those_of_the_functions():
     hints = {key: typing.get_type_hints(function) for key, function in FUNCTIONS.items()}
-    for key, parameter in {"R": "method", "K": "method", "LS": "length", "C": "method", "P": "method"}.items():
+    for key in FUNCTIONS:
+        parameter = "length" if key == "LS" else "method"
         named = {
             block["properties"]["method"]["const"]
             for name in blocks(SCHEMA["properties"][key])
