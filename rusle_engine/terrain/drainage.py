@@ -7,7 +7,7 @@ its part of the tree leaves the tile; the tile fills and turns its directions (`
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,12 +23,30 @@ TILE_SIZE = 512
 _DROPPED, _KEPT, _LINK, _CROSSING = range(4)
 
 
+class Order(Protocol):
+    """How heights become the keys by which cells are ordered: integers of the heights' width, ``nodata`` below all."""
+
+    ring: int
+    """How many raw cells around a tile its keys, and those of the ring of one cell around it, depend on."""
+
+    @property
+    def nodata(self) -> Any: ...
+
+    def keys(self, heights: Array, place: Place) -> Array: ...
+
+    def heights(self, keys: Array, empty: float) -> Array: ...
+
+
 @dataclass(frozen=True)
 class Heights:
-    """What the order-preserving keys of a floating-point type need: the integer of the same width and a few of its bit patterns."""
+    """The order by height and index: what the order-preserving keys of a floating-point type need.
+
+    That is the integer of the same width and a few of its bit patterns.
+    """
 
     floating: np.dtype[Any]
     integer: np.dtype[Any]
+    ring = 1
 
     @classmethod
     def of(cls, dtype: Any) -> "Heights":
@@ -43,7 +61,7 @@ class Heights:
     def bits(self, value: float) -> Any:
         return np.asarray(value, self.floating).view(self.integer)[()]
 
-    def keys(self, heights: Array) -> Array:
+    def keys(self, heights: Array, _place: Place | None = None) -> Array:
         """The keys of ``heights``; ±inf is nodata like NaN."""
         keys = np.empty(heights.shape, self.integer)
         fill.order_keys(heights.view(self.integer), self.integer.type(np.iinfo(self.integer).max), self.bits(np.inf), self.nodata, keys)
@@ -87,10 +105,10 @@ BORDER_BYTES = 100.0
 """Bytes of each border cell of a tile in the graph: 0.6 edges and 0.5 nodes, with their order, tree and exits (measured: 54 to 81)."""
 
 
-def summarise(heights: Array, place: Place) -> tuple[TileRecord, TileState]:
-    """What tile ``heights`` (padded) knows of the drainage tree by itself."""
-    kind = Heights.of(heights.dtype)
-    keys = kind.keys(heights)
+def summarise(heights: Array, place: Place, *, order: Order | None = None) -> tuple[TileRecord, TileState]:
+    """What tile ``heights`` (padded by the order's ring) knows of the drainage tree by itself; ``order`` is by height and index when not given."""
+    kind = order or Heights.of(heights.dtype)
+    keys = kind.keys(heights, place)
     index = index_type(keys.size)
     step, lower = np.empty(keys.shape, np.uint8), np.empty(keys.shape, np.uint8)
     basins.lowest_neighbours(keys, kind.nodata, lower, step)
@@ -165,10 +183,12 @@ def drained_steps(state: TileState, answer: TileAnswer, place: Place) -> Array:
     return step
 
 
-def finish(state: TileState, answer: TileAnswer, place: Place, *, nearness: Array | None, with_fill: bool) -> tuple[Array, ...]:
+def finish(
+    state: TileState, answer: TileAnswer, place: Place, *, nearness: Array | None, with_fill: bool, order: Order | None = None
+) -> tuple[Array, ...]:
     """Directions (where ``nearness`` of all rows is given) and the filled heights (where asked for) of a tile."""
     keys = filled_keys(state, answer)
-    filled = Heights.of(f"f{keys.dtype.itemsize}").heights(keys, np.inf)
+    filled = (order or Heights.of(f"f{keys.dtype.itemsize}")).heights(keys, np.inf)
     results: list[Array] = []
     if nearness is not None:
         step = drained_steps(state, answer, place)
@@ -187,18 +207,20 @@ def unpadded(filled: Array) -> Array:
     return surface
 
 
-def drainage(dtype: Any, *, step: str, nearness: Array | None, with_fill: bool) -> TwoPasses:
+def drainage(dtype: Any, *, step: str, nearness: Array | None, with_fill: bool, order: Order | None = None) -> TwoPasses:
     """Filling and directions as two passes over tiles."""
+    kind = order or Heights.of(dtype)
     directions = () if nearness is None else (np.dtype(np.uint8),)
     return TwoPasses(
         step=step,
-        summarise=summarise,
+        summarise=partial(summarise, order=kind),
         solve=solve,
-        finish=partial(finish, nearness=nearness, with_fill=with_fill),
+        finish=partial(finish, nearness=nearness, with_fill=with_fill, order=kind),
         around=(np.nan,),
         dtypes=directions + ((np.dtype(dtype),) if with_fill else ()),
         working_bytes=working_bytes(dtype),
         state_bytes=state_bytes(dtype),
         border_bytes=BORDER_BYTES,
         tile_size=TILE_SIZE,
+        ring=kind.ring,
     )

@@ -12,11 +12,11 @@ from rusle_engine.core.variables import ACCUMULATION, FLOW_DIRECTION, UPSLOPE_AR
 from rusle_engine.terrain.accumulation import CODES, fixed_point, row_sums, weight_sums
 from rusle_engine.terrain.conditioning import require_heights, require_method
 from rusle_engine.terrain.drainage import Array, drainage
+from rusle_engine.terrain.flat_ties import FlatTies, require_ties
 from rusle_kernels.neighbours import NODATA_CODE
 
 FlowScheme = Literal["d8"]
 RoutingScheme = Literal["d8", "tarboton1997", "quinn1991", "freeman1991", "qin2007"]
-FlatTies = Literal["index", "packed"]
 
 
 def steepness_weights(dx: Array, dy: Array) -> Array:
@@ -31,7 +31,13 @@ def grid_of_cells(dem: xr.DataArray, cell_size_m: float | tuple[float, float] | 
 
 
 def flow_direction(
-    dem: Raster, *, scheme: FlowScheme = "d8", cell_size_m: float | tuple[float, float] | None = None, units: str | None = None
+    dem: Raster,
+    *,
+    scheme: FlowScheme = "d8",
+    flat_ties: FlatTies = "index",
+    quantum_m: float | None = None,
+    cell_size_m: float | tuple[float, float] | None = None,
+    units: str | None = None,
 ) -> xr.DataArray:
     r"""D8 flow directions of a DEM as it is: every cell drains, without a cycle, and nothing flows uphill on the filled surface.
 
@@ -50,6 +56,12 @@ def flow_direction(
         Elevation [m] (y, x), not filled. Heights that are not finite are nodata.
     scheme
         Whose routing: ``d8``.
+    flat_ties
+        Which of two cells of one height comes first in the tree: the earlier one (index), or, for heights in whole steps, the one nearer
+        to lower ground in their flat, and of those as near the one further from higher ground (packed; distances in cells, up to 8; then
+        the earlier one). Packed ties make the parallel lines in the flats of coarse heights fewer; the filled surface is the same.
+    quantum_m
+        Step of the heights [m] for packed ties, such as 1.0 for whole metres. Every height must be a whole multiple of it, exactly.
     cell_size_m
         Cell size of an array without coordinates, one number or (dx, dy); square cells when not given.
     units
@@ -64,7 +76,8 @@ def flow_direction(
     Raises
     ------
     InputError
-        When ``dem`` is not a raster of numbers in metres, or its grid cannot be known.
+        When ``dem`` is not a raster of numbers in metres, or its grid cannot be known; when packed ties are asked for without the step, or
+        (where directions are computed) a height is no multiple of it.
     MemoryBudgetError
         When a raster in memory, or the tiles in hand of a lazy one, are larger than the memory budget allows.
 
@@ -81,21 +94,30 @@ def flow_direction(
     """
     require_method(scheme, get_args(FlowScheme), "scheme")
     heights = require_heights(dem, units)
-    return directions_on(heights, grid_of_cells(heights, cell_size_m))
+    return directions_on(heights, grid_of_cells(heights, cell_size_m), flat_ties=flat_ties, quantum_m=quantum_m)
 
 
-def directions_on(heights: xr.DataArray, grid: Grid) -> xr.DataArray:
+def directions_on(heights: xr.DataArray, grid: Grid, *, flat_ties: FlatTies = "index", quantum_m: float | None = None) -> xr.DataArray:
     """``flow_direction`` of heights whose grid is known."""
-    nearness = steepness_weights(grid.dx_m, grid.dy_m)
-    (codes,) = two_passes(drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=False), heights)
-    return FLOW_DIRECTION.describe(codes, scheme="d8", codes=CODES)
+    codes, *_ = _drained(heights, grid, flat_ties, quantum_m, with_fill=False)
+    return codes
 
 
-def direction_and_fill(heights: xr.DataArray, grid: Grid) -> tuple[xr.DataArray, xr.DataArray]:
+def direction_and_fill(
+    heights: xr.DataArray, grid: Grid, *, flat_ties: FlatTies = "index", quantum_m: float | None = None
+) -> tuple[xr.DataArray, xr.DataArray]:
     """Directions and the filled surface in one go, for who needs both."""
+    codes, filled = _drained(heights, grid, flat_ties, quantum_m, with_fill=True)
+    return codes, filled
+
+
+def _drained(heights: xr.DataArray, grid: Grid, flat_ties: FlatTies, quantum_m: float | None, *, with_fill: bool) -> tuple[xr.DataArray, ...]:
+    """Directions, and the filled surface when asked for."""
+    ties = require_ties(flat_ties, quantum_m, heights.dtype)
     nearness = steepness_weights(grid.dx_m, grid.dy_m)
-    codes, filled = two_passes(drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=True), heights)
-    return FLOW_DIRECTION.describe(codes, scheme="d8", codes=CODES), filled
+    codes, *filled = two_passes(drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=with_fill, order=ties), heights)
+    said = {} if ties is None else {"flat_ties": flat_ties, "quantum_m": ties.quantum_m}
+    return FLOW_DIRECTION.describe(codes, scheme="d8", codes=CODES, **said), *filled
 
 
 def require_directions(d8: Raster) -> xr.DataArray:

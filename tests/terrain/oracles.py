@@ -95,25 +95,29 @@ def filled_by_heap(heights):
     return filled
 
 
-def tree_and_steepest(heights, dx=1.0, dy=1.0):
-    """Kruskal over all pairs of neighbours; parents towards the outside; steepest descent on the greatest height of the way out."""
+def tree_and_steepest(heights, dx=1.0, dy=1.0, ties=None):
+    """Kruskal over all pairs of neighbours; parents towards the outside; steepest descent on the greatest height of the way out.
+
+    Cells come in the order of height, tie (where given) and index.
+    """
     rows, columns = heights.shape
     there = np.isfinite(heights)
     outside = rows * columns
+    ties = np.zeros(heights.shape) if ties is None else ties
     edges = []
     for i, j in zip(*np.nonzero(there)):
-        cell = (float(heights[i, j]), i * columns + j)
+        cell = (float(heights[i, j]), float(ties[i, j]), i * columns + j)
         at_edge = False
         for down, right in NEIGHBOURS:
             row, column = i + down, j + right
             if not (0 <= row < rows and 0 <= column < columns) or not there[row, column]:
                 at_edge = True
                 continue
-            neighbour = (float(heights[row, column]), row * columns + column)
+            neighbour = (float(heights[row, column]), float(ties[row, column]), row * columns + column)
             if neighbour < cell:
                 edges.append((cell, neighbour))
         if at_edge:
-            edges.append((cell, (-np.inf, outside)))
+            edges.append((cell, (-np.inf, 0.0, outside)))
     part = list(range(outside + 1))
 
     def of(node):
@@ -124,11 +128,11 @@ def tree_and_steepest(heights, dx=1.0, dy=1.0):
 
     joined = {node: [] for node in range(outside + 1)}
     for higher, lower in sorted(edges):
-        a, b = of(higher[1]), of(lower[1])
+        a, b = of(higher[-1]), of(lower[-1])
         if a != b:
             part[a] = b
-            joined[higher[1]].append((lower[1], higher[0]))
-            joined[lower[1]].append((higher[1], higher[0]))
+            joined[higher[-1]].append((lower[-1], higher[0]))
+            joined[lower[-1]].append((higher[-1], higher[0]))
     parent, level, reached = {outside: outside}, {outside: -np.inf}, [outside]
     for node in reached:
         for other, height in joined[node]:
