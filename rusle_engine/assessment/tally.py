@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from dask.base import compute
 
-from rusle_engine.assessment.coverage import AREA_BITS, areas_of_rows
 from rusle_engine.assessment.zones import Cover, TileCover
+from rusle_engine.core.coverage import AREA_BITS, areas_of_rows
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.lift import Tile, tiled

@@ -1,6 +1,5 @@
 """Zones laid over a grid: polygons, nested, overlapping and partly outside as they may be, or a class raster."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,17 +11,12 @@ import shapely
 import xarray as xr
 from dask.base import compute
 
-from rusle_engine.assessment.coverage import Ints, LabelRuns, PolygonRuns, label_runs, polygon_area
+from rusle_engine.core.coverage import Ints, LabelRuns, PolygonRuns, label_runs, polygon_area, polygonal, polygons_on
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.lift import tiled
 
-log = logging.getLogger("rusle_engine")
-
 Zones: TypeAlias = gpd.GeoDataFrame | xr.DataArray | np.ndarray[Any, Any]
-
-_LONGEST_EDGE_M = 1000.0
-"""Edges are cut to this length before zones are brought to another CRS: a straight line there is not straight here."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ def with_region(zones: gpd.GeoDataFrame, name: str, zone_id: str = "region") -> 
         return checked
     if zone_id in set(checked["zone_id"]):
         raise InputError(f"a zone is already called {zone_id!r}, the id of the whole region; give it another id")
-    union = shapely.union_all([_polygonal(geometry) for geometry in checked.geometry])
+    union = shapely.union_all([polygonal(geometry) for geometry in checked.geometry])
     region = gpd.GeoDataFrame({"zone_id": [zone_id], "zone_name": [name]}, geometry=[union], crs=checked.crs)
     result: gpd.GeoDataFrame = pd.concat([region, checked], ignore_index=True)
     return result
@@ -121,7 +115,7 @@ def overlaps(zones: gpd.GeoDataFrame, *, least_share: float = 1e-6) -> pd.DataFr
     Shares below ``least_share`` of the smaller zone are taken for borders that were drawn twice.
     """
     checked = _checked(zones)
-    polygons = np.array([_polygonal(geometry) for geometry in checked.geometry], object)
+    polygons = np.array([polygonal(geometry) for geometry in checked.geometry], object)
     first, second = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     once = first < second
     first, second = first[once], second[once]
@@ -142,7 +136,7 @@ def _checked(zones: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     twice = sorted(set(table["zone_id"][table["zone_id"].duplicated()]))
     if twice:
         raise InputError(f"zone ids stand twice: {_listed(twice)}. Every zone needs its own id; dissolve the parts of one zone.")
-    empty = [row.zone_id for row in table.itertuples() if row.geometry is None or row.geometry.is_empty or not _polygonal(row.geometry).area]
+    empty = [row.zone_id for row in table.itertuples() if row.geometry is None or row.geometry.is_empty or not polygonal(row.geometry).area]
     if empty:
         raise InputError(f"zones without an area: {_listed(empty)}. Remove them or give them polygons.")
     return gpd.GeoDataFrame(table[["zone_id", "zone_name"]], geometry=list(table.geometry), crs=table.crs)
@@ -150,16 +144,7 @@ def _checked(zones: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 def _polygon_cover(zones: gpd.GeoDataFrame, grid: Grid) -> Cover:
     table = _checked(zones)
-    if (table.crs is None) != (grid.crs is None):
-        lacking = "zones have" if table.crs is None else "raster has"
-        raise InputError(f"the {lacking} no CRS, so they cannot be laid over each other. State it: zones.set_crs(…), array.rio.write_crs(…).")
-    if grid.crs is not None and not grid.crs.equals(table.crs, ignore_axis_order=True):
-        longest = 0.01 if table.crs.is_geographic else _LONGEST_EDGE_M / table.crs.axis_info[0].unit_conversion_factor
-        table = table.set_geometry(table.geometry.segmentize(longest)).to_crs(grid.crs)
-    invalid = table["zone_id"][~table.geometry.is_valid].tolist()
-    if invalid:
-        log.warning("polygons that cross themselves were mended: %s", _listed(invalid))
-    polygons = [_polygonal(geometry) for geometry in table.geometry]
+    polygons = polygons_on(table, grid, table["zone_id"].tolist(), "zones")
     _refuse_outside(table["zone_id"].to_numpy()[~_meets(shapely.bounds(polygons), grid)].tolist())
     runs = PolygonRuns.of(polygons, grid)
     touched = np.union1d(runs.whole.zone, runs.cut.zone)
@@ -191,15 +176,6 @@ def _label_cover(zones: xr.DataArray | np.ndarray[Any, Any], grid: Grid, zone_na
         raise InputError("the class raster of zones has no cell with a class")
     names = tuple(zone_names.get(int(value), str(value)) for value in values)
     return Cover(grid, tuple(str(value) for value in values), names, LabelRuns(values, nodata), labels)
-
-
-def _polygonal(geometry: Any) -> Any:
-    """What of a geometry has an area, valid."""
-    mended = geometry if geometry.is_valid else shapely.make_valid(geometry)
-    if mended.geom_type in ("Polygon", "MultiPolygon"):
-        return mended
-    parts = shapely.get_parts(shapely.get_parts([mended]))
-    return shapely.multipolygons(parts[shapely.get_type_id(parts) == 3])
 
 
 def _listed(names: Sequence[str], most: int = 10) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
 
-from rusle_engine.assessment.coverage import PolygonRuns
+from rusle_engine.core.coverage import PolygonRuns
 from rusle_engine.core.grid import Grid
 from rusle_kernels import coverage
 

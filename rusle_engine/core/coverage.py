@@ -1,9 +1,10 @@
-"""From zones to runs of cells: which cells of a row lie wholly in a zone, and how much of those that its border cuts.
+"""From polygons to runs of cells: which cells of a row lie wholly in a polygon, and how much of those that its border cuts.
 
 Coverage is exact integer arithmetic on the polygons' edges (``rusle_kernels.coverage``): it knows nothing of tiles, its memory grows with
 the borders and not with the land, and the parts of a region add up to the region.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,47 @@ from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_kernels import coverage
 
+log = logging.getLogger("rusle_engine")
+
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Tile = np.ndarray[Any, Any]
 
 AREA_BITS = 20
 """Cell areas are counted in units of 2^-20 m², zones' areas in units of 2^-61 m² (2^-41 of a cell times that)."""
 _NONE = np.empty(0, np.int64)
+_LONGEST_EDGE_M = 1000.0
+"""Edges are cut to this length before polygons are brought to another CRS: a straight line there is not straight here."""
+
+
+def polygons_on(table: Any, grid: Grid, names: Sequence[str], what: str) -> list[Any]:
+    """The polygons of a GeoDataFrame in the grid's CRS, valid, as shapely has them; ``names`` tell its rows in messages, ``what`` they are.
+
+    Raises
+    ------
+    InputError
+        When the table or the grid has no CRS and the other has one.
+    """
+    if (table.crs is None) != (grid.crs is None):
+        lacking = f"{what} have" if table.crs is None else "raster has"
+        raise InputError(f"the {lacking} no CRS, so they cannot be laid over each other. State it: {what}.set_crs(…), array.rio.write_crs(…).")
+    geometries = table.geometry
+    if grid.crs is not None and not grid.crs.equals(table.crs, ignore_axis_order=True):
+        longest = 0.01 if table.crs.is_geographic else _LONGEST_EDGE_M / table.crs.axis_info[0].unit_conversion_factor
+        geometries = geometries.segmentize(longest).to_crs(grid.crs)
+    invalid = [name for name, valid in zip(names, geometries.is_valid) if not valid]
+    if invalid:
+        more = f" and {len(invalid) - 10} more" if len(invalid) > 10 else ""
+        log.warning("polygons that cross themselves were mended: %s%s", ", ".join(invalid[:10]), more)
+    return [polygonal(geometry) for geometry in geometries]
+
+
+def polygonal(geometry: Any) -> Any:
+    """What of a geometry has an area, valid."""
+    mended = geometry if geometry.is_valid else shapely.make_valid(geometry)
+    if mended.geom_type in ("Polygon", "MultiPolygon"):
+        return mended
+    parts = shapely.get_parts(shapely.get_parts([mended]))
+    return shapely.multipolygons(parts[shapely.get_type_id(parts) == 3])
 
 
 @dataclass(frozen=True)
