@@ -1,10 +1,9 @@
-"""Rasters written: every tile computed once, staged by one writer, encoded as COG on all processors, read back, compared, renamed.
+"""Rasters written: every tile computed once and staged by whoever computed it, encoded as COG on all processors, read back, compared, renamed.
 
 GDAL may lose a full disk's error when it encodes in several threads, and a truncated file may still open (both measured); so nothing is
 renamed into place before every tile has been decoded again and its digest compared with the one taken when it was handed over.
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,32 +12,32 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, Literal
 
-import dask
 import numpy as np
 import rasterio
 import rasterio.shutil
 import xarray as xr
-from dask.base import compute, is_dask_collection
+from dask.base import is_dask_collection
 from dask.delayed import delayed
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
+from rusle_engine.core.engine import computed, threads_in_force
 from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.core.grid import Grid
-from rusle_engine.core.memory import usable_threads
 from rusle_engine.core.variables import Variable
 from rusle_engine.files.atomic import atomic_folder, make_folder, put_in_place, require_disk, sha256
 from rusle_engine.files.legend import Colour, Label, attribute_table, colour_map, layer_style
 from rusle_engine.files.sources import Handles
+from rusle_engine.files.staging import BLOCK, Staged, digest, staged
 
 Compression = Literal["deflate", "zstd"]
+Place = tuple[int, int, int, int]
+"""Of a tile: its first row, the row after its last, and the same of columns."""
 Progress = Callable[[int, int], None]
 """Called with the tiles done and all tiles; each tile counts twice, when it is computed and when it has been read back."""
 
 CLASS_NODATA = 255
-_BLOCK = 512
 _TILE = 1024
-_IN_PROCESS = ("threads", "threading", "synchronous", "sync", "single-threaded")
 
 
 @dataclass(frozen=True)
@@ -112,27 +111,19 @@ def write_rasters(
     for folder in {output.path.parent for output in outputs}:
         make_folder(folder)
     if not outputs:
-        return Written((), list(_computed(records)))
+        return Written((), computed(records))
     require_disk(outputs[0].path.parent, int(2.2 * sum(o.array.size * (4 if o.kind == "quantity" else 1) for o in outputs)), "the rasters")
     with atomic_folder(outputs[0].path.parent, "rasters") as folder:
         sinks = [_Sink(output, folder / f"{i}.tif") for i, output in enumerate(outputs)]
         count = _Count(progress, 2 * sum(len(sink.tiles) for sink in sinks))
-        try:
-            tasks = [task for sink in sinks for task in sink.tasks(count)]
-            done = list(_computed([*tasks, *records]))[len(tasks) :]
-        finally:
-            for sink in sinks:
-                sink.close()
-        with ThreadPoolExecutor(usable_threads()) as pool:
+        tasks = [task for sink in sinks for task in sink.tasks()]
+        results = computed([*tasks, *records], count.one_more, len(tasks))
+        for sink in sinks:
+            sink.digests = dict(results[: len(sink.tiles)])
+            results = results[len(sink.tiles) :]
+        with ThreadPoolExecutor(threads_in_force()) as pool:
             finished = list(pool.map(lambda sink: _finish(sink, compression, count), sinks))
-        return Written(tuple(_in_place(sink, encoded) for sink, encoded in zip(sinks, finished)), done)
-
-
-def _computed(collections: Sequence[Any]) -> Sequence[Any]:
-    """Computed in this process: the writers' open files cannot travel to another."""
-    scheduler = dask.config.get("scheduler", None)
-    computed: Sequence[Any] = compute(*collections, scheduler=scheduler if scheduler in _IN_PROCESS else "threads")
-    return computed
+        return Written(tuple(_in_place(sink, encoded) for sink, encoded in zip(sinks, finished)), results)
 
 
 class _Count:
@@ -147,77 +138,52 @@ class _Count:
 
 
 class _Sink:
-    """One output while it is staged: an open uncompressed tiled GeoTIFF, and the digest of every tile it was given."""
+    """One output while it is staged: an uncompressed tiled GeoTIFF that every task fills in its place, and the digests of the tiles."""
 
-    def __init__(self, output: RasterOutput, staged: Path):
-        self.output, self.staged = output, staged
+    def __init__(self, output: RasterOutput, path: Path):
+        self.output = output
         array = output.array if is_dask_collection(output.array) else output.array.chunk({"y": _TILE, "x": _TILE})
         self.grid = Grid.of(output.array)
         self.array = array.transpose("y", "x").data
         self.is_classes = output.kind == "classes"
         rows, columns = (np.cumsum([0, *sizes]) for sizes in self.array.chunks)
         self.tiles = [(int(t), int(b), int(a), int(z)) for t, b in pairwise(rows) for a, z in pairwise(columns)]
-        self.digests: dict[tuple[int, int, int, int], bytes] = {}
-        self._lock = threading.Lock()
-        self._dataset = self._open()
+        self.digests: dict[Place, bytes] = {}
+        self.staged = self._laid_out(path)
 
-    def _open(self) -> Any:
-        variable, output = self.output.variable, self.output
+    def _laid_out(self, path: Path) -> Staged:
+        variable, output, grid = self.output.variable, self.output, self.grid
         try:
-            dataset = rasterio.open(
-                self.staged,
-                "w",
-                driver="GTiff",
-                height=self.grid.height,
-                width=self.grid.width,
-                count=1,
-                dtype="uint8" if self.is_classes else "float32",
-                nodata=CLASS_NODATA if self.is_classes else np.nan,
-                crs=None if self.grid.crs is None else rasterio.crs.CRS.from_user_input(self.grid.crs),
-                transform=self.grid.transform,
-                tiled=True,
-                blockxsize=_BLOCK,
-                blockysize=_BLOCK,
-                bigtiff="if_safer",
-            )
-            dataset.units = (variable.units,)
-            dataset.set_band_description(1, f"{variable.symbol}: {variable.long_name} ({variable.long_name_zh})")
-            dataset.update_tags(**_tags(output))
-            if output.colors is not None:
-                dataset.write_colormap(1, colour_map(output.colors, CLASS_NODATA))
+            crs = None if grid.crs is None else rasterio.crs.CRS.from_user_input(grid.crs)
+            dtype = "uint8" if self.is_classes else "float32"
+            laid_out = staged(path, height=grid.height, width=grid.width, dtype=dtype, crs=crs, transform=grid.transform)
+            with rasterio.open(path, "r+", driver="GTiff") as dataset:
+                dataset.nodata = CLASS_NODATA if self.is_classes else np.nan
+                dataset.units = (variable.units,)
+                dataset.set_band_description(1, f"{variable.symbol}: {variable.long_name} ({variable.long_name_zh})")
+                dataset.update_tags(**_tags(output))
+                if output.colors is not None:
+                    dataset.write_colormap(1, colour_map(output.colors, CLASS_NODATA))
         except (RasterioError, OSError) as error:
             raise _write_error(output.path, error) from error
-        return dataset
+        return laid_out
 
-    def tasks(self, count: _Count) -> list[Any]:
+    def tasks(self) -> list[Any]:
         """One delayed call for every tile; unoptimised, so that tasks shared with the records stay shared."""
-
-        def write(tile: np.ndarray[Any, Any], place: tuple[int, int, int, int]) -> None:
-            self.write(np.asarray(tile), place)
-            count.one_more()
-
-        call = delayed(write, pure=False)
+        call = delayed(_stage, pure=False)
         blocks = self.array.to_delayed(optimize_graph=False).ravel()
-        return [call(block, place) for block, place in zip(blocks, self.tiles)]
+        return [call(block, place, self.staged, self.output.path) for block, place in zip(blocks, self.tiles)]
 
-    def write(self, tile: np.ndarray[Any, Any], place: tuple[int, int, int, int]) -> None:
-        stored = _codes(tile, self.output) if self.is_classes else _float32(tile)
-        self.digests[place] = _digest(stored)
-        top, bottom, left, right = place
-        try:
-            with self._lock:
-                if self._dataset.closed:  # another tile has failed, and its threads were still at work
-                    return
-                self._dataset.write(stored, 1, window=((top, bottom), (left, right)))
-        except (RasterioError, OSError) as error:
-            raise _write_error(self.output.path, error) from error
 
-    def close(self) -> None:
-        try:
-            with self._lock:
-                self._dataset.close()
-        except (RasterioError, OSError) as error:
-            raise _write_error(self.output.path, error) from error
+def _stage(tile: np.ndarray[Any, Any], place: Place, staged_file: Staged, path: Path) -> tuple[Place, bytes]:
+    """Put a tile in its place; the place with the digest of what was put there."""
+    cells = np.asarray(tile)
+    stored = _codes(cells, path) if staged_file.dtype == np.uint8 else _float32(cells)
+    top, _bottom, left, _right = place
+    try:
+        return place, staged_file.put(stored, top, left)
+    except OSError as error:
+        raise _write_error(path, error) from error
 
 
 def _tags(output: RasterOutput) -> dict[str, str]:
@@ -232,19 +198,15 @@ def _float32(tile: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return stored
 
 
-def _codes(tile: np.ndarray[Any, Any], output: RasterOutput) -> np.ndarray[Any, Any]:
+def _codes(tile: np.ndarray[Any, Any], path: Path) -> np.ndarray[Any, Any]:
     if tile.dtype == np.uint8:
         return np.ascontiguousarray(tile)
     missing = np.isnan(tile) if tile.dtype.kind == "f" else tile == CLASS_NODATA
     codes = np.where(missing, CLASS_NODATA, tile)
     wrong = codes[(codes != np.rint(codes)) | (codes < 0) | (codes > CLASS_NODATA) | (~missing & (codes == CLASS_NODATA))]
     if wrong.size:
-        raise InputError(f"{output.path.name} is written as classes but holds {wrong.flat[0]}; expected whole numbers from 0 to 254")
+        raise InputError(f"{path.name} is written as classes but holds {wrong.flat[0]}; expected whole numbers from 0 to 254")
     return np.ascontiguousarray(codes, np.uint8)
-
-
-def _digest(stored: np.ndarray[Any, Any]) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(stored).data).digest()
 
 
 def _write_error(path: Path, error: Exception) -> OutputError:
@@ -259,24 +221,24 @@ def _failing_disk(message: str) -> OutputError:
 
 def _finish(sink: _Sink, compression: Compression, count: _Count) -> Path:
     """The staged raster as a COG beside it, verified; the staged one is removed to make room for the next."""
-    encoded = sink.staged.with_name(f"cog-{sink.staged.name}")
+    encoded = sink.staged.path.with_name(f"cog-{sink.staged.path.name}")
     try:
         overviews = _build_overviews(sink)
-        with rasterio.open(sink.staged, driver="GTiff") as staged:
+        with rasterio.open(sink.staged.path, driver="GTiff") as staged:
             rasterio.shutil.copy(
                 staged,
                 encoded,
                 driver="COG",
-                BLOCKSIZE=str(_BLOCK),
+                BLOCKSIZE=str(BLOCK),
                 COMPRESS=compression.upper(),
                 LEVEL="1",
                 PREDICTOR="YES",
                 OVERVIEWS="FORCE_USE_EXISTING",
                 OVERVIEW_PREDICTOR="YES",
-                NUM_THREADS=str(usable_threads()),
+                NUM_THREADS=str(threads_in_force()),
                 BIGTIFF="IF_SAFER",
             )
-        sink.staged.unlink()
+        sink.staged.path.unlink()
         complete = _reads_back(sink, encoded, count) and _overview_digests(encoded, len(overviews)) == overviews
     except (RasterioError, OSError) as error:
         raise _write_error(sink.output.path, error) from error
@@ -292,12 +254,12 @@ def _build_overviews(sink: _Sink) -> list[list[bytes]]:
     closed the file (measured), so every block must be inside the file before it counts.
     """
     factors: list[int] = []
-    while max(sink.grid.shape) > _BLOCK * 2 ** len(factors):  # until the coarsest fits into one block
+    while max(sink.grid.shape) > BLOCK * 2 ** len(factors):  # until the coarsest fits into one block
         factors.append(2 ** (len(factors) + 1))
-    with rasterio.open(sink.staged, "r+", driver="GTiff") as staged:
+    with rasterio.open(sink.staged.path, "r+", driver="GTiff") as staged:
         staged.build_overviews(factors, Resampling.mode if sink.is_classes else Resampling.average)
-    _require_whole_overviews(sink.staged, factors)
-    return _overview_digests(sink.staged, len(factors))
+    _require_whole_overviews(sink.staged.path, factors)
+    return _overview_digests(sink.staged.path, len(factors))
 
 
 def _require_whole_overviews(staged: Path, factors: Sequence[int]) -> None:
@@ -306,7 +268,7 @@ def _require_whole_overviews(staged: Path, factors: Sequence[int]) -> None:
         if dataset.overviews(1) != list(factors):
             raise OSError("its overviews are not whole")
         for level, factor in enumerate(factors):
-            rows, columns = (-(-side // (factor * _BLOCK)) for side in dataset.shape)
+            rows, columns = (-(-side // (factor * BLOCK)) for side in dataset.shape)
             for column, row in product(range(columns), range(rows)):
                 ends = [dataset.get_tag_item(f"BLOCK_{what}_{column}_{row}", "TIFF", bidx=1, ovr=level) for what in ("OFFSET", "SIZE")]
                 if None in ends or sum(map(int, ends)) > size:
@@ -321,7 +283,7 @@ def _overview_digests(path: Path, levels: int) -> list[list[bytes]]:
             height, width = coarse.shape
             corners = [(top, left) for top in range(0, height, _TILE) for left in range(0, width, _TILE)]
             windows = [((top, min(top + _TILE, height)), (left, min(left + _TILE, width))) for top, left in corners]
-            found.append([_digest(coarse.read(1, window=window)) for window in windows])
+            found.append([digest(coarse.read(1, window=window)) for window in windows])
     return found
 
 
@@ -332,13 +294,13 @@ def _reads_back(sink: _Sink, encoded: Path, count: _Count) -> bool:
     def same(place: tuple[int, int, int, int]) -> bool:
         top, bottom, left, right = place
         dataset = handles.get(encoded, lambda: rasterio.open(encoded, driver="GTiff"))
-        found = _digest(dataset.read(1, window=((top, bottom), (left, right)))) == sink.digests[place]
+        found = digest(dataset.read(1, window=((top, bottom), (left, right)))) == sink.digests[place]
         count.one_more()
         return found
 
     with rasterio.open(encoded, driver="GTiff") as dataset:
         described = dataset.nodata is not None and dataset.units[0] == sink.output.variable.units
-    with ThreadPoolExecutor(usable_threads()) as pool:
+    with ThreadPoolExecutor(threads_in_force()) as pool:
         return all(pool.map(same, sink.tiles)) and described
 
 

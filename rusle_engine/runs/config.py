@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from rusle_engine.core.errors import ConfigError, Problem
 from rusle_engine.core.memory import parse_bytes
@@ -181,14 +181,24 @@ def _size(value: Any) -> Any:
 
 
 class Compute(Block):
-    """Tiles, threads and memory; the results do not depend on them."""
+    """Tiles, workers and memory; the results do not depend on them."""
 
     tile_cells: int = Field(1024, ge=64, le=16384)
     """Side of a tile [cells]."""
     threads: int | None = Field(None, ge=1)
-    """Threads that work at once; null: all that this process may use."""
+    """Threads that work at once, shared out among the workers where there are any; null: all that this process may use."""
+    workers: int | None = Field(None, ge=1)
+    """Processes of this machine that do the work; null: threads of this process."""
+    scheduler: str | None = None
+    """Address of a dask scheduler whose workers do the work, such as tcp://10.0.0.5:8786; null: this machine."""
     memory_budget: Annotated[str | int | None, BeforeValidator(_size)] = None
     """Most memory for one step, such as '8 GiB'; null: a share of what is free."""
+
+    @model_validator(mode="after")
+    def _one_engine(self) -> "Compute":
+        if self.workers is not None and self.scheduler is not None:
+            raise refused("workers and scheduler are both given; name one: workers for processes of this machine, scheduler for a cluster")
+        return self
 
 
 Equation = Literal["RUSLE", "CSLE"]

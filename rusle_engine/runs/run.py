@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dask.config
 import pandas as pd
 import xarray as xr
 from filelock import FileLock, Timeout
@@ -18,7 +17,6 @@ from filelock import FileLock, Timeout
 from rusle_engine.assessment.conservation import zone_table
 from rusle_engine.assessment.tally import assess
 from rusle_engine.core.errors import ConfigError, OutputError, Problem, RunError
-from rusle_engine.core.memory import usable_threads
 from rusle_engine.core.variables import INTENSITY, SOIL_LOSS
 from rusle_engine.erosion.intensity import CLASSES
 from rusle_engine.files.atomic import make_folder, output_error, sha256, write_json
@@ -29,6 +27,7 @@ from rusle_engine.report.workbook import write_workbooks
 from rusle_engine.runs import provenance
 from rusle_engine.runs.checks import MADE, checked, records_of
 from rusle_engine.runs.config import Config, exit_code_of, load_config
+from rusle_engine.runs.engine import engine
 from rusle_engine.runs.manifest import classes_entry, equation_entry, factor_entry, grid_entry, headline_entry, topography_entry
 from rusle_engine.runs.plan import FACTORS, REGION_ID, REGION_NAME, Plan
 from rusle_engine.runs.progress import NoProgress, Progress
@@ -87,11 +86,11 @@ def check(config: Config | str | os.PathLike[str]) -> list[Problem]:
         loaded = _loaded(config)
     except ConfigError as error:
         return list(error.problems)
-    with _settings(loaded):
+    with engine(loaded.compute):
         return checked(loaded)[0]
 
 
-def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = None) -> RunResult:
+def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = None, client: Any | None = None) -> RunResult:
     """Run a configuration from its inputs to its report.
 
     Parameters
@@ -100,6 +99,9 @@ def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = 
         A configuration, or the path of its file.
     progress
         Is told of stages and tiles.
+    client
+        A ``distributed.Client`` whose workers compute the tiles; they must see the inputs and the output folder under the same paths.
+        It goes before ``compute.workers`` and ``compute.scheduler``.
 
     Returns
     -------
@@ -117,7 +119,7 @@ def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = 
     """
     loaded = _loaded(config)
     told = progress or NoProgress()
-    with _settings(loaded):
+    with engine(loaded.compute, client):
         told.start("check", None)
         with provenance.Remembered() as remembered:
             problems, plan = checked(loaded)
@@ -313,16 +315,6 @@ def _regrouped(groups: dict[str, list[Any]], flat: list[Any]) -> dict[str, list[
         result[name] = list(flat[start : start + len(records)])
         start += len(records)
     return result
-
-
-@contextmanager
-def _settings(config: Config) -> Iterator[None]:
-    """Dask threads are the only parallelism; the budget is the configuration's."""
-    settings: dict[str, Any] = {"scheduler": "threads", "num_workers": config.compute.threads or usable_threads()}
-    if config.compute.memory_budget is not None:
-        settings["rusle_engine.memory_budget"] = config.compute.memory_budget
-    with dask.config.set(settings):
-        yield
 
 
 @contextmanager

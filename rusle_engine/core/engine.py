@@ -1,0 +1,54 @@
+"""Computing under whichever scheduler is in force: threads of this process, or the workers of a ``distributed`` client."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import dask
+from dask.base import compute, get_scheduler, is_dask_collection
+from dask.callbacks import Callback
+
+from rusle_engine.core.memory import usable_threads
+
+_IN_PROCESS = ("threads", "threading", "synchronous", "sync", "single-threaded")
+
+
+def threads_in_force() -> int:
+    """How many threads may work at once in this process."""
+    if dask.config.get("scheduler", None) in ("synchronous", "single-threaded", "sync"):
+        return 1
+    return int(dask.config.get("num_workers", None) or usable_threads())
+
+
+def active_client() -> Any | None:
+    """The ``distributed`` client that would compute now; None where this process would."""
+    scheduler = dask.config.get("scheduler", None)
+    if scheduler in _IN_PROCESS:
+        return None
+    client = getattr(get_scheduler(), "__self__", None)
+    return client if type(client).__name__ == "Client" else None
+
+
+def computed(collections: Sequence[Any], done: Callable[[], None] = lambda: None, counted: int = 0) -> list[Any]:
+    """All ``collections`` in one go, so that what they share is made once; ``done`` is called as each of the first ``counted`` is."""
+    client = active_client()
+    if client is not None:
+        return _by_workers(client, collections, done, counted)
+    keys = {key for collection in collections[:counted] if is_dask_collection(collection) for key in collection.__dask_keys__()}
+
+    def finished(key: Any, *_: Any) -> None:
+        if key in keys:
+            done()
+
+    with Callback(posttask=finished) if keys else nullcontext():
+        return list(compute(*collections))
+
+
+def _by_workers(client: Any, collections: Sequence[Any], done: Callable[[], None], counted: int) -> list[Any]:
+    from distributed import as_completed
+
+    futures = client.compute(list(collections), sync=False)
+    for future in as_completed([future for future in futures[:counted] if hasattr(future, "result")]):
+        future.result()  # the first failure ends it all
+        done()
+    return list(client.gather(futures))
