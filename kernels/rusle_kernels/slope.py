@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from rusle_kernels._jit import inline, kernel
+from rusle_kernels.elementary import arctangent
 
 
 @inline
@@ -26,17 +27,17 @@ def _corner(corner, side, other_side, e):
 
 
 @inline
-def _horn_at_rim(heights, i, j, dx, dy):
-    """p and q at padded cell (i, j) when some of the nine heights are missing; NaN without a neighbour on an axis."""
-    e = np.float64(heights[i, j])
-    b = _side(np.float64(heights[i - 1, j]), np.float64(heights[i + 1, j]), e)
-    h = _side(np.float64(heights[i + 1, j]), b, e)
-    d = _side(np.float64(heights[i, j - 1]), np.float64(heights[i, j + 1]), e)
-    f = _side(np.float64(heights[i, j + 1]), d, e)
-    a = _corner(np.float64(heights[i - 1, j - 1]), b, d, e)
-    c = _corner(np.float64(heights[i - 1, j + 1]), b, f, e)
-    g = _corner(np.float64(heights[i + 1, j - 1]), h, d, e)
-    k = _corner(np.float64(heights[i + 1, j + 1]), h, f, e)
+def _horn_at_rim(above, here, below, j, dx, dy):
+    """p and q at padded cell j of ``here`` when some of the nine heights are missing; NaN without a neighbour on an axis."""
+    e = np.float64(here[j])
+    b = _side(np.float64(above[j]), np.float64(below[j]), e)
+    h = _side(np.float64(below[j]), b, e)
+    d = _side(np.float64(here[j - 1]), np.float64(here[j + 1]), e)
+    f = _side(np.float64(here[j + 1]), d, e)
+    a = _corner(np.float64(above[j - 1]), b, d, e)
+    c = _corner(np.float64(above[j + 1]), b, f, e)
+    g = _corner(np.float64(below[j - 1]), h, d, e)
+    k = _corner(np.float64(below[j + 1]), h, f, e)
     p = ((c - a) + 2.0 * (f - d) + (k - g)) / (8.0 * dx)
     q = ((g - a) + 2.0 * (h - b) + (k - c)) / (8.0 * dy)
     known = math.isfinite(e) and math.isfinite(b) and math.isfinite(d)
@@ -44,30 +45,30 @@ def _horn_at_rim(heights, i, j, dx, dy):
 
 
 @kernel
-def gradient_horn1981(heights, dx, dy, out):
-    """The gradient as one complex number, p + iq: its size is tan θ, its direction points uphill."""
-    height, width = out.shape
-    for i in range(height):
-        above, here, below, row = heights[i], heights[i + 1], heights[i + 2], out[i]
-        over_x, over_y = 1.0 / (8.0 * dx[i]), 1.0 / (8.0 * dy[i])
-        for j in range(width):
-            a, b, c = np.float64(above[j]), np.float64(above[j + 1]), np.float64(above[j + 2])
-            d, e, f = np.float64(here[j]), np.float64(here[j + 1]), np.float64(here[j + 2])
-            g, h, k = np.float64(below[j]), np.float64(below[j + 1]), np.float64(below[j + 2])
-            p = ((c - a) + 2.0 * (f - d) + (k - g)) * over_x
-            q = ((g - a) + 2.0 * (h - b) + (k - c)) * over_y
-            row[j] = complex(p + (e - e), q)
-        for j in range(width):
-            if not math.isfinite(row[j].real + row[j].imag):
-                p, q = _horn_at_rim(heights, i + 1, j + 1, dx[i], dy[i])
-                row[j] = complex(p, q)
+def gradient_row(above, here, below, dx, dy, p, q):
+    """p and q of a row of cells; the rows of heights have one cell more at either end."""
+    over_x, over_y = 1.0 / (8.0 * dx), 1.0 / (8.0 * dy)
+    for j in range(p.size):
+        a, b, c = np.float64(above[j]), np.float64(above[j + 1]), np.float64(above[j + 2])
+        d, e, f = np.float64(here[j]), np.float64(here[j + 1]), np.float64(here[j + 2])
+        g, h, k = np.float64(below[j]), np.float64(below[j + 1]), np.float64(below[j + 2])
+        p[j] = ((c - a) + 2.0 * (f - d) + (k - g)) * over_x + (e - e)
+        q[j] = ((g - a) + 2.0 * (h - b) + (k - c)) * over_y
+    missing = 0
+    for j in range(p.size):
+        missing += np.int64(not math.isfinite(p[j] + q[j]))
+    if missing > 0:
+        for j in range(p.size):
+            if not math.isfinite(p[j] + q[j]):
+                p[j], q[j] = _horn_at_rim(above, here, below, j + 1, dx, dy)
 
 
 @kernel
 def slope_horn1981(heights, dx, dy, out):
     """θ = atan |p + iq|."""
-    row = np.empty((1, out.shape[1]), np.complex128)
+    p, q = np.empty(out.shape[1]), np.empty(out.shape[1])
     for i in range(out.shape[0]):
-        gradient_horn1981(heights[i : i + 3], dx[i : i + 1], dy[i : i + 1], row)
-        for j in range(out.shape[1]):
-            out[i, j] = math.atan(math.sqrt(row[0, j].real ** 2 + row[0, j].imag ** 2))
+        gradient_row(heights[i], heights[i + 1], heights[i + 2], dx[i], dy[i], p, q)
+        row = out[i]
+        for j in range(row.size):
+            row[j] = arctangent(math.sqrt(p[j] * p[j] + q[j] * q[j]))

@@ -9,14 +9,19 @@ import math
 import numpy as np
 
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.slope_length import exp2, length_row, log2
+from rusle_kernels.elementary import arctangent, exp2, exp2_of_moderate, log2_of_normal, sine
+from rusle_kernels.slope import gradient_row
+from rusle_kernels.slope_length import length_row
 
 LINES, LOGISTIC, POWER = 0, 1, 2
 """S: pieces of a second-degree polynomial of sin θ; the curve of Nearing 1997; the power of Moore and Burch 1986."""
 RILLS, STEPS, CURVE_TO_HALF = 0, 1, 2
 """m: McCool et al. 1989 by the ratio of rill to interrill erosion; a number for each class of slope; Böhner and Selige 2006."""
 
-CAPPED, CHANNEL, RAISED, NODATA_FLAG = 1, 2, 4, 255
+CAPPED, CHANNEL, RAISED, HELD, NODATA_FLAG = 1, 2, 4, 8, 255
+
+_TOGETHER = 512
+"""Cells of a row that are worked on together: what is in hand of them stays in the processor's nearest caches."""
 
 
 @kernel
@@ -36,11 +41,10 @@ def steepness_row(slope, sine, family, pieces, out):
             out[j] = (square_3 * s + factor_3) * s + constant_3 if slope[j] >= from_3 else piece
     elif family == LOGISTIC:  # −1.5 + 17 / (1 + exp(2.3 − 6.1 sin θ))
         for j in range(out.size):
-            s = 17.0 / (1.0 + exp2((2.3 - 6.1 * sine[j]) * 1.4426950408889634)) - 1.5
-            out[j] = s if sine[j] == sine[j] else sine[j]
+            out[j] = 17.0 / (1.0 + exp2((2.3 - 6.1 * sine[j]) * 1.4426950408889634)) - 1.5
     else:  # (sin θ / 0.0896)^1.3
         for j in range(out.size):
-            s = exp2(1.3 * log2(sine[j] / 0.0896))
+            s = exp2_of_moderate(1.3 * log2_of_normal(sine[j] / 0.0896 if sine[j] > 1e-99 else 1e-99))
             out[j] = s if sine[j] > 0.0 else sine[j]
 
 
@@ -52,8 +56,10 @@ def exponent_row(slope, sine, family, steps, rill_ratio, out):
     """
     if family == RILLS:  # β / (1 + β), β = rill_ratio · (sin θ / 0.0896) / (3 sin^0.8 θ + 0.56)
         for j in range(out.size):
-            beta = rill_ratio * sine[j] / (0.0896 * (3.0 * exp2(0.8 * log2(sine[j])) + 0.56))
-            out[j] = beta / (1.0 + beta)
+            out[j] = 0.8 * log2_of_normal(sine[j])
+        for j in range(out.size):
+            rill = rill_ratio * sine[j]
+            out[j] = rill / (rill + 0.0896 * (3.0 * exp2_of_moderate(out[j]) + 0.56))
     elif family == STEPS:
         m_1, from_2, m_2 = steps[0, 1], steps[1, 0], steps[1, 1]
         from_3, m_3, from_4, m_4 = steps[2, 0], steps[2, 1], steps[3, 0], steps[3, 1]
@@ -64,8 +70,8 @@ def exponent_row(slope, sine, family, steps, rill_ratio, out):
             out[j] = m if slope[j] == slope[j] else slope[j]
     else:  # 3 θ^0.6 up to 0.0505, ½ above; of tangents only
         for j in range(out.size):
-            theta = math.atan(slope[j])
-            m = 3.0 * exp2(0.6 * log2(theta)) if theta > 0.0 else 0.0
+            theta = arctangent(slope[j])
+            m = 3.0 * exp2_of_moderate(0.6 * log2_of_normal(theta)) if theta > 0.0 else 0.0
             m = 0.5 if theta > 0.0505 else m
             out[j] = m if theta == theta else theta
 
@@ -73,81 +79,100 @@ def exponent_row(slope, sine, family, steps, rill_ratio, out):
 @kernel
 def steepness(theta, family, pieces, steepest, out):
     """S from the slope angle [rad], held at its value at the angle ``steepest``; ``pieces`` by angle."""
-    angle, sine = np.empty(theta.shape[1]), np.empty(theta.shape[1])
+    rows = np.empty((2, theta.shape[1]))
+    angle, sines = rows[0], rows[1]
     for i in range(theta.shape[0]):
         for j in range(theta.shape[1]):
             angle[j] = theta[i, j] if not theta[i, j] > steepest else steepest
-            sine[j] = math.sin(angle[j])
-        steepness_row(angle, sine, family, pieces, out[i])
+            sines[j] = sine(angle[j])
+        steepness_row(angle, sines, family, pieces, out[i])
 
 
 @kernel
 def exponent(theta, family, steps, rill_ratio, out):
     """m from the slope angle [rad]; ``steps`` by angle."""
-    sine = np.empty(theta.shape[1])
+    sines = np.empty(theta.shape[1])
     for i in range(theta.shape[0]):
         for j in range(theta.shape[1]):
-            sine[j] = math.sin(theta[i, j])
-        exponent_row(theta[i], sine, family, steps, rill_ratio, out[i])
+            sines[j] = sine(theta[i, j])
+        exponent_row(theta[i], sines, family, steps, rill_ratio, out[i])
+
+
+@kernel
+def mark_channels(area_in, area, least, flags):
+    """Add CHANNEL to the flags of cells where the area draining into them [m²] and their own (one for each row) reach ``least``."""
+    for i in range(flags.shape[0]):
+        from_above, row = area_in[i], flags[i]
+        for j in range(row.size):
+            row[j] = row[j] | np.uint8(CHANNEL if from_above[j] + area[i] >= least else 0)
+
+
+@kernel
+def mark_raised(heights, filled, depth, flags):
+    """Add RAISED to the flags of cells that filling raised by more than ``depth`` [m]."""
+    for i in range(flags.shape[0]):
+        here, surface, row = heights[i], filled[i], flags[i]
+        for j in range(row.size):
+            row[j] = row[j] | np.uint8(RAISED if surface[j] - here[j] > depth else 0)
 
 
 @inline
-def _slope_row(gradient, tangent, sine):
+def _slope_row(p, q, tangent, sine):
     """tan θ and sin θ of cells of gradient p + iq."""
     for j in range(tangent.size):
-        p, q = gradient[j].real, gradient[j].imag
-        square = p * p + q * q
+        square = p[j] * p[j] + q[j] * q[j]
         tangent[j] = math.sqrt(square)
         sine[j] = tangent[j] / math.sqrt(1.0 + square)
 
 
 @inline
-def _lengths_by_area_row(gradient, tangent, area_in, area, dx, dy, start, end):
+def _lengths_by_area_row(p, q, tangent, area_in, area, dx, dy, start, end):
     """Slope lengths at the upper and lower end of a cell [m]: the area above either over the width of the contour.
 
     The width is dx|cos α| + dy|sin α|, α the azimuth of the flow; √(dx dy) on level ground.
     """
-    level = math.sqrt(dx * dy)
+    level = 1.0 / math.sqrt(dx * dy)
     for j in range(start.size):
-        width = (dx * abs(gradient[j].imag) + dy * abs(gradient[j].real)) / tangent[j]
-        width = width if tangent[j] > 0.0 else level
-        start[j] = area_in[j] / width
-        end[j] = (area_in[j] + area) / width
+        over_width = tangent[j] / (dx * abs(q[j]) + dy * abs(p[j]))
+        over_width = over_width if tangent[j] > 0.0 else level
+        start[j] = area_in[j] * over_width
+        end[j] = (area_in[j] + area) * over_width
 
 
 @inline
-def _steep_rows(tangent, sine, family_s, pieces, steepest, family_m, steps, rill_ratio, s, m, held):
-    """S and m of a row; S held at its value at tan θ = ``steepest``. ``held`` (2, w) is working space."""
-    exponent_row(tangent, sine, family_m, steps, rill_ratio, m)
+def _steepness_held_row(tangent, sine, family, pieces, steepest, held, s):
+    """S of a row, held at its value at tan θ = ``steepest``; ``held`` (2, w) is working space."""
     if steepest < np.inf:
         greatest = steepest / math.sqrt(1.0 + steepest * steepest)
-        for j in range(tangent.size):
+        slope, sine_of_slope = held[0, : s.size], held[1, : s.size]
+        for j in range(s.size):
             beyond = tangent[j] > steepest
-            held[0, j] = steepest if beyond else tangent[j]
-            held[1, j] = greatest if beyond else sine[j]
-        steepness_row(held[0], held[1], family_s, pieces, s)
+            slope[j] = steepest if beyond else tangent[j]
+            sine_of_slope[j] = greatest if beyond else sine[j]
+        steepness_row(slope, sine_of_slope, family, pieces, s)
     else:
-        steepness_row(tangent, sine, family_s, pieces, s)
+        steepness_row(tangent, sine, family, pieces, s)
 
 
 @inline
-def _ls_row(s, length, end, area_in, area, raised, longest, channel_area, water_depth, ls, flags):
-    """LS = L·S, and what shaped it: CHANNEL, RAISED or both where the hillslope has ended and L is 0; else CAPPED or 0."""
+def _ls_row(length, s, end, tangent, longest, steepest, ls, flags):
+    """LS = L·S, and what shaped it: on hillslopes CAPPED, HELD or both; where ``flags`` say that the hillslope has ended L is 0."""
     for j in range(ls.size):
-        ends = np.int32(CHANNEL) if area_in[j] + area >= channel_area else np.int32(0)
-        ends = np.int32(ends + np.int32(RAISED)) if raised[j] > water_depth else ends
-        capped = np.int32(CAPPED) if end[j] > longest else np.int32(0)
-        length[j] = length[j] if ends == 0 else 0.0 * length[j]
+        ended = flags[j] > 0
+        length[j] = 0.0 * length[j] if ended else length[j]
         ls[j] = length[j] * s[j]
-        flag = ends if ends > 0 else capped
+        capped = np.int32(CAPPED) if end[j] > longest else np.int32(0)
+        held = np.int32(HELD) if tangent[j] > steepest else np.int32(0)
+        flag = np.int32(flags[j]) if ended else np.int32(capped | held)
         flags[j] = np.uint8(flag if ls[j] == ls[j] else np.int32(NODATA_FLAG))
 
 
 @kernel
-def ls_by_area(
-    gradient,
-    area_in,
-    raised,
+def length_and_steepness(
+    heights,
+    first,
+    second,
+    by_area,
     dx,
     dy,
     area,
@@ -159,59 +184,42 @@ def ls_by_area(
     steps,
     rill_ratio,
     longest,
-    channel_area,
-    water_depth,
     ls,
     flags,
-    parts,
+    length,
+    s,
+    m,
+    theta,
 ):
-    """LS and flags of one tile from the gradient (p + iq), the area draining into each cell [m²] and how far filling raised it [m].
+    """LS of one tile and what shaped it, from heights (padded) and either the area draining into each cell or its slope lengths.
 
-    ``dx``, ``dy`` [m] and ``area`` [m²] hold one value for each row; ``form`` is that of L (``slope_length``). ``steepest`` (tan θ),
-    ``longest`` [m], ``channel_area`` [m²] and ``water_depth`` [m] are infinite where not asked for. A channel or a raised cell is no
-    hillslope: its L and LS are 0. ``parts`` receives L, S and m: (3, h, w) to keep them, or (3, 1, w) where they only pass through.
+    ``by_area``: ``first`` is the area draining into each cell [m²], ``second`` is not looked at; else they are the slope lengths at its
+    upper and lower end [m]. ``dx``, ``dy`` [m] and ``area`` [m²] hold one value for each row; ``form`` is that of L (``slope_length``).
+    ``steepest`` (tan θ) and ``longest`` [m] are infinite where not asked for. ``flags`` comes with what ends hillslopes (CHANNEL, RAISED): L
+    and LS are 0 there. L, S, m and θ are kept where their rasters are not empty.
     """
-    rows = np.empty((6, ls.shape[1]))
-    tangent, sine, start, end, held = rows[0], rows[1], rows[2], rows[3], rows[4:6]
+    rows = np.empty((12, _TOGETHER))
     for i in range(ls.shape[0]):
-        kept = i if parts.shape[1] > 1 else 0
-        length, s, m = parts[0, kept], parts[1, kept], parts[2, kept]
-        _slope_row(gradient[i], tangent, sine)
-        _lengths_by_area_row(gradient[i], tangent, area_in[i], area[i], dx[i], dy[i], start, end)
-        _steep_rows(tangent, sine, family_s, pieces, steepest, family_m, steps, rill_ratio, s, m, held)
-        length_row(start, end, m, form, longest, length)
-        _ls_row(s, length, end, area_in[i], area[i], raised[i], longest, channel_area, water_depth, ls[i], flags[i])
-
-
-@kernel
-def ls_by_path(
-    gradient,
-    start,
-    end,
-    area_in,
-    raised,
-    area,
-    form,
-    family_s,
-    pieces,
-    steepest,
-    family_m,
-    steps,
-    rill_ratio,
-    longest,
-    channel_area,
-    water_depth,
-    ls,
-    flags,
-    parts,
-):
-    """``ls_by_area`` on slope lengths that are given, at the upper and lower end of each cell [m]."""
-    rows = np.empty((4, ls.shape[1]))
-    tangent, sine, held = rows[0], rows[1], rows[2:4]
-    for i in range(ls.shape[0]):
-        kept = i if parts.shape[1] > 1 else 0
-        length, s, m = parts[0, kept], parts[1, kept], parts[2, kept]
-        _slope_row(gradient[i], tangent, sine)
-        _steep_rows(tangent, sine, family_s, pieces, steepest, family_m, steps, rill_ratio, s, m, held)
-        length_row(start[i], end[i], m, form, longest, length)
-        _ls_row(s, length, end[i], area_in[i], area[i], raised[i], longest, channel_area, water_depth, ls[i], flags[i])
+        for left in range(0, ls.shape[1], _TOGETHER):
+            right = min(left + _TOGETHER, ls.shape[1])
+            cells = right - left
+            p, q, tangent, sines = rows[0, :cells], rows[1, :cells], rows[2, :cells], rows[3, :cells]
+            start, end, steep, exponents, lengths = rows[4, :cells], rows[5, :cells], rows[6, :cells], rows[7, :cells], rows[8, :cells]
+            above, here, below = heights[i, left : right + 2], heights[i + 1, left : right + 2], heights[i + 2, left : right + 2]
+            gradient_row(above, here, below, dx[i], dy[i], p, q)
+            _slope_row(p, q, tangent, sines)
+            if by_area:
+                _lengths_by_area_row(p, q, tangent, first[i, left:right], area[i], dx[i], dy[i], start, end)
+            else:
+                start[:] = first[i, left:right]
+                end[:] = second[i, left:right]
+            exponent_row(tangent, sines, family_m, steps, rill_ratio, exponents)
+            _steepness_held_row(tangent, sines, family_s, pieces, steepest, rows[9:11], steep)
+            length_row(start, end, exponents, form, longest, rows[9:11], lengths)
+            _ls_row(lengths, steep, end, tangent, longest, steepest, ls[i, left:right], flags[i, left:right])
+            if length.size > 0:
+                length[i, left:right] = lengths
+                s[i, left:right] = steep
+                m[i, left:right] = exponents
+                for j in range(cells):
+                    theta[i, left + j] = arctangent(tangent[j])

@@ -1,16 +1,19 @@
 """LS: the topographic factor of a DEM. Its parts stand in ``ls_parts.py``, its methods in ``ls_methods.py``."""
 
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from rusle_engine.core.grid import Grid, same_grid
-from rusle_engine.core.lift import tiled
+from rusle_engine.core.grid import Grid
+from rusle_engine.core.lift import Place
+from rusle_engine.core.one_pass import one_pass
 from rusle_engine.core.variables import (
     LENGTH,
     LENGTH_EXPONENT,
+    SLOPE_ANGLE,
     SLOPE_LENGTH,
     STEEPNESS,
     TOPOGRAPHY,
@@ -23,29 +26,76 @@ from rusle_engine.core.variables import (
 from rusle_engine.factors import path_length
 from rusle_engine.factors.ls_methods import METHODS, ExponentMethod, LengthMethod, PointForm, RillRatio, SteepnessMethod
 from rusle_engine.factors.ls_parts import l_factor, l_segment, m_exponent, s_factor, said
+from rusle_engine.factors.ls_routing import Routing
 from rusle_engine.factors.ls_scheme import Scheme
-from rusle_engine.terrain.conditioning import condition, require_heights
-from rusle_engine.terrain.flow import FlowScheme, direction_and_fill, directions_on, require_directions, upslope_area_of
-from rusle_engine.terrain.slope import gradient, slope_of
+from rusle_engine.terrain.conditioning import require_heights
+from rusle_engine.terrain.flow import FlowScheme
+from rusle_engine.terrain.slope import slope_of
 from rusle_kernels import topography
 
-__all__ = ["CAPPED", "CHANNEL", "METHODS", "NODATA_FLAG", "RAISED", "l_factor", "l_segment", "ls_factor", "ls_with_flags", "m_exponent", "s_factor"]
+__all__ = [
+    "CAPPED",
+    "CHANNEL",
+    "HELD",
+    "METHODS",
+    "NODATA_FLAG",
+    "RAISED",
+    "l_factor",
+    "l_segment",
+    "ls_factor",
+    "ls_with_flags",
+    "m_exponent",
+    "s_factor",
+]
 
 Array = np.ndarray[Any, Any]
-CAPPED, CHANNEL, RAISED, NODATA_FLAG = topography.CAPPED, topography.CHANNEL, topography.RAISED, topography.NODATA_FLAG
+CAPPED, CHANNEL, RAISED, HELD = topography.CAPPED, topography.CHANNEL, topography.RAISED, topography.HELD
+NODATA_FLAG = topography.NODATA_FLAG
+_NONE = np.empty((0, 0))
 
 
-def _tile(*arguments: Any, rows: tuple[Array, ...], parameters: tuple[Any, ...], on_paths: bool, components: bool) -> tuple[Any, ...]:
-    """LS and flags of one tile, and L, S, m where wanted; no record. The arguments are its rasters, then the row and column where it begins."""
-    *rasters, row, _column = arguments
-    shape = rasters[0].shape
-    inputs = [np.ascontiguousarray(tile) for tile in rasters]
-    cut = [values[row : row + shape[0]] for values in rows]
-    ls, flags = np.empty(shape, np.float64), np.empty(shape, np.uint8)
-    parts = np.empty((3, shape[0] if components else 1, shape[1]), np.float64)
-    kernel = topography.ls_by_path if on_paths else topography.ls_by_area
-    kernel(*inputs, *cut, *parameters, ls, flags, parts)
-    return (ls, flags, *parts, None) if components else (ls, flags, None)
+@dataclass(frozen=True)
+class _OnTile:
+    """What fills LS and flags of a tile, and L, S, m and θ where they are asked for. ``names`` are those of the rasters, in their order."""
+
+    names: tuple[str, ...]
+    scheme: Scheme
+    grid: Grid
+
+    def __call__(self, *arguments: Any) -> None:
+        count = len(self.names)
+        given, place, results = dict(zip(self.names, arguments)), arguments[count], arguments[count + 1 :]
+        ls, flags, *parts = results
+        if "ended" in given:
+            flags[...] = given["ended"]
+        else:
+            _mark_ended(given, place, self.scheme, self.grid, flags)
+        first, second = (given["start"], given["end"]) if self.scheme.on_paths else (given["area"], _NONE)
+        rows = (np.ascontiguousarray(values[place.rows]) for values in (self.grid.dx_m, self.grid.dy_m, self.grid.cell_area_m2))
+        kept = parts or [_NONE] * 4
+        topography.length_and_steepness(given["surface"], first, second, not self.scheme.on_paths, *rows, *self.scheme.parameters(), ls, flags, *kept)
+
+
+@dataclass(frozen=True)
+class _EndedOnTile:
+    """What fills the flags of cells in which no slope goes on."""
+
+    names: tuple[str, ...]
+    scheme: Scheme
+    grid: Grid
+
+    def __call__(self, *arguments: Any) -> None:
+        *rasters, place, flags = arguments
+        _mark_ended(dict(zip(self.names, rasters)), place, self.scheme, self.grid, flags)
+
+
+def _mark_ended(given: Mapping[str, Array], place: Place, scheme: Scheme, grid: Grid, flags: Array) -> None:
+    """Flags of channels and water; 0 elsewhere."""
+    flags[...] = 0
+    if scheme.channel_area_m2 is not None:
+        topography.mark_channels(given["area"], np.ascontiguousarray(grid.cell_area_m2[place.rows]), scheme.channel_area_m2, flags)
+    if scheme.water_depth_m is not None:
+        topography.mark_raised(given["heights"], given["filled"], scheme.water_depth_m, flags)
 
 
 def _topography(
@@ -61,83 +111,50 @@ def _topography(
     """LS, flags and, where wanted, what they are made of."""
     heights = require_heights(dem, units_of(units, "dem"))
     grid = Grid.of(heights, cell_size_m)
-    routing = _Routing(heights, grid, direction, upslope_area, units, with_fill=scheme.water_depth_m is not None)
-    steepest = gradient(heights, grid)
-    rows: tuple[Array, ...] = (grid.dx_m, grid.dy_m, grid.cell_area_m2)
-    inputs = [steepest]
+    routing = Routing(heights, grid, scheme, direction=direction, given_area=upslope_area, units=units)
+    inputs = {"surface": heights}
+    ending = _what_ends(scheme, heights, routing)
     if scheme.on_paths:
-        ended = _ended(scheme, heights, grid, routing)
-        lengths = path_length.slope_lengths(routing.codes, slope_of(heights, grid), ended, grid, scheme.cutoff_below_5_pct, scheme.cutoff_from_5_pct)
-        inputs, rows = [steepest, *lengths], (grid.cell_area_m2,)
-    # Without a channel threshold or a depth of water their limits are infinite, and any raster serves in the place of area or depth.
-    with_area = not scheme.on_paths or scheme.channel_area_m2 is not None
-    area = routing.area if with_area else inputs[1]
-    raised = area if routing.filled is None else (routing.filled - heights)
-    kinds = [np.float64, np.uint8] + [np.float64] * 3 * components
-    function = partial(_tile, rows=rows, parameters=scheme.parameters(), on_paths=scheme.on_paths, components=components)
-    rasters, _ = tiled(function, *inputs, area, raised, dtypes=kinds)
+        ended = _ended(scheme, grid, heights, ending)
+        inputs["ended"] = ended
+        theta = slope_of(heights, grid)
+        inputs["start"], inputs["end"] = path_length.slope_lengths(
+            routing.codes, theta, ended, grid, scheme.cutoff_below_5_pct, scheme.cutoff_from_5_pct
+        )
+    else:
+        inputs |= {"area": routing.area} | ending
+    kinds = [np.float64, np.uint8] + [np.float64] * 4 * components
+    ls, flags, *parts = one_pass(_OnTile(tuple(inputs), scheme, grid), *inputs.values(), dtypes=kinds, ring=1)
     provenance = scheme.provenance() | {"routing": routing.said(on_paths=scheme.on_paths)}
-    found = {"ls": TOPOGRAPHY.describe(rasters[0], **provenance), "flags": TOPOGRAPHY_FLAGS.describe(rasters[1], nodata=NODATA_FLAG)}
+    found = {"ls": TOPOGRAPHY.describe(ls, **provenance), "flags": TOPOGRAPHY_FLAGS.describe(flags, nodata=NODATA_FLAG)}
     if components:
+        length, steepness, exponent, angle = parts
         ratio = {"rill_ratio": scheme.rill_ratio} if scheme.has_rill_ratio else {}
-        found["l"] = LENGTH.describe(rasters[2], method=scheme.length, max_slope_length_m=said(scheme.max_slope_length_m))
-        found["s"] = STEEPNESS.describe(rasters[3], method=scheme.steepness_method, max_steepness_degree=said(scheme.max_steepness_degree))
-        found["m"] = LENGTH_EXPONENT.describe(rasters[4], method=scheme.exponent_method, **ratio)
-        found["theta"] = slope_of(heights, grid)
+        found["l"] = LENGTH.describe(length, method=scheme.length, max_slope_length_m=said(scheme.max_slope_length_m))
+        found["s"] = STEEPNESS.describe(steepness, method=scheme.steepness_method, max_steepness_degree=said(scheme.max_steepness_degree))
+        found["m"] = LENGTH_EXPONENT.describe(exponent, method=scheme.exponent_method, **ratio)
+        found["theta"] = SLOPE_ANGLE.describe(angle, method="horn1981")
         found["upslope_area_m2"] = UPSLOPE_AREA.describe(routing.area, routing=routing.said(on_paths=False))
         if scheme.on_paths:
-            found["slope_length_m"] = SLOPE_LENGTH.describe(inputs[2], method=path_length.METHOD, routing=routing.said(on_paths=True))
+            found["slope_length_m"] = SLOPE_LENGTH.describe(inputs["end"], method=path_length.METHOD, routing=routing.said(on_paths=True))
     return xr.Dataset(found)
 
 
-def _ended(scheme: Scheme, heights: xr.DataArray, grid: Grid, routing: "_Routing") -> xr.DataArray:
-    """Cells in which no slope goes on: channels and water."""
-    ended = xr.zeros_like(heights, dtype=bool)
+def _what_ends(scheme: Scheme, heights: xr.DataArray, routing: Routing) -> dict[str, xr.DataArray]:
+    """The rasters that tell where hillslopes end."""
+    needed: dict[str, xr.DataArray] = {}
     if scheme.channel_area_m2 is not None:
-        ended = ended | (routing.area + xr.DataArray(grid.cell_area_m2, dims="y") >= scheme.channel_area_m2)
-    if scheme.water_depth_m is not None and routing.filled is not None:
-        ended = ended | (routing.filled - heights > scheme.water_depth_m)
+        needed["area"] = routing.area
+    if scheme.water_depth_m is not None:
+        needed |= {"heights": heights, "filled": routing.filled}
+    return needed
+
+
+def _ended(scheme: Scheme, grid: Grid, heights: xr.DataArray, ending: Mapping[str, xr.DataArray]) -> xr.DataArray:
+    """Flags of cells in which no slope goes on: channels and water."""
+    rasters = dict(ending) or {"heights": heights}
+    (ended,) = one_pass(_EndedOnTile(tuple(rasters), scheme, grid), *rasters.values(), dtypes=[np.uint8])
     return ended
-
-
-class _Routing:
-    """D8 directions, the area draining into each cell and, where wanted, the filled surface: our own, or as they are given."""
-
-    def __init__(
-        self, heights: xr.DataArray, grid: Grid, direction: Raster | None, upslope_area: Raster | None, units: Units, *, with_fill: bool
-    ) -> None:
-        self._heights, self._grid = heights, grid
-        self._codes: xr.DataArray | None = None
-        self._area: xr.DataArray | None = None
-        self.filled: xr.DataArray | None = None
-        self._given_codes, self._given_area = direction is not None, upslope_area is not None
-        if upslope_area is not None:
-            _, area = same_grid({"dem": heights, "upslope_area": UPSLOPE_AREA.require(upslope_area, units_of(units, "upslope_area"))})
-            self._area = area.astype(np.float64)
-        if direction is not None:
-            _, self._codes = same_grid({"dem": heights, "direction": require_directions(direction)})
-        if with_fill and (self._given_codes or self._given_area):
-            self.filled = condition(heights)
-        elif with_fill:
-            self._codes, self.filled = direction_and_fill(heights, grid)
-
-    @property
-    def codes(self) -> xr.DataArray:
-        if self._codes is None:
-            self._codes = directions_on(self._heights, self._grid)
-        return self._codes
-
-    @property
-    def area(self) -> xr.DataArray:
-        """The area draining into each cell, its own excluded [m²]."""
-        if self._area is None:
-            self._area = upslope_area_of(self.codes, self._grid)
-        return self._area
-
-    def said(self, *, on_paths: bool) -> str:
-        """How the routing came about, in words."""
-        area_alone = self._given_area and not on_paths
-        return "upslope area as given" if area_alone else "d8, directions as given" if self._given_codes else "d8"
 
 
 def ls_factor(
@@ -279,7 +296,8 @@ def ls_with_flags(
 ) -> xr.Dataset:
     """``ls_factor`` with what shaped it: a Dataset of ``ls`` and ``flags``.
 
-    ``flags`` is uint8: CAPPED where the longest slope cuts the slope length of a hillslope; CHANNEL and RAISED, which may both hold, where
-    LS is 0 because the hillslope has ended; 0 for any other cell; NODATA_FLAG. The options are those of ``ls_factor``.
+    ``flags`` is uint8. On hillslopes CAPPED where the longest slope cuts the slope length and HELD where the land is steeper than S is
+    followed; where the hillslope has ended and LS is 0 CHANNEL and RAISED; both of a pair may hold. 0 for any other cell; NODATA_FLAG. The
+    options are those of ``ls_factor``.
     """
     return _topography(dem, Scheme(**options), direction, upslope_area, cell_size_m, units, components=False)

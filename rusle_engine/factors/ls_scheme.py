@@ -77,6 +77,11 @@ class Scheme:
         return self.length in ON_PATHS
 
     @property
+    def needs_fill(self) -> bool:
+        """Whether the surface without depressions is looked at."""
+        return self.water_depth_m is not None
+
+    @property
     def steepness_method(self) -> str:
         """Whose S it is, for methods of LS that have their own too."""
         return self.length if self.length in WITH_OWN_PARTS else self.steepness
@@ -102,8 +107,6 @@ class Scheme:
             exponent.classes.by_tangent(),
             RILL_RATIOS[self.rill_ratio],
             positive(self.max_slope_length_m, "max_slope_length_m"),
-            positive(self.channel_area_m2, "channel_area_m2"),
-            positive(self.water_depth_m, "water_depth_m", or_zero=True),
         )
 
     def provenance(self) -> dict[str, Any]:

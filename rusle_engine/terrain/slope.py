@@ -2,7 +2,6 @@
 
 from typing import Literal, get_args
 
-import numpy as np
 import xarray as xr
 
 from rusle_engine.core.grid import Grid
@@ -12,11 +11,6 @@ from rusle_engine.terrain.conditioning import require_heights, require_method
 from rusle_kernels import slope as kernels
 
 SlopeMethod = Literal["horn1981"]
-
-
-def gradient(heights: xr.DataArray, grid: Grid) -> xr.DataArray:
-    """The gradient by Horn 1981 as one complex number, ∂z/∂x eastwards + i ∂z/∂y southwards; NaN where it cannot be known."""
-    return stencil(kernels.gradient_horn1981, heights, rows=(grid.dx_m, grid.dy_m), dtype=np.complex128)
 
 
 def slope_of(heights: xr.DataArray, grid: Grid) -> xr.DataArray:

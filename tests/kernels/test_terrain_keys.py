@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rusle_engine.terrain.drainage import Heights
 from rusle_kernels import basins
 from rusle_kernels._jit import kernel
+from rusle_kernels.elementary import exp2, log2
 from rusle_kernels.neighbours import GROUP_COUNT, GROUP_OF
-from rusle_kernels.slope_length import exp2, log2
 
 
 @kernel

@@ -1,0 +1,108 @@
+"""One pass over tiles by a function that fills several rasters at once, looking beyond the tile in the first of its inputs where asked to.
+
+Lazy rasters keep their chunks as tiles; arrays in memory are cut into strips of whole rows, on all threads, whose results are written where
+they belong. Which tiles cannot show in the result.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from operator import getitem
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import is_dask_collection, tokenize
+from dask.highlevelgraph import HighLevelGraph
+
+from rusle_engine.core.memory import usable_threads
+from rusle_engine.core.two_passes import Layout, Place, Tile
+
+_STRIP_CELLS = 2**19
+"""Cells of a strip of an array in memory: enough to hide what a call costs, few enough to share out evenly."""
+
+Filling = Callable[..., None]
+"""``function(*tiles, place, *results)`` fills ``results``."""
+
+
+def one_pass(function: Filling, *arrays: xr.DataArray, dtypes: Sequence[Any], ring: int = 0, around: Any = np.nan) -> tuple[xr.DataArray, ...]:
+    """The rasters that ``function`` fills from ``arrays`` (y, x) of one grid.
+
+    Parameters
+    ----------
+    function
+        Is called as ``function(*tiles, place, *results)``: contiguous tiles, where they lie, and a raster to fill for each of ``dtypes``. It
+        must leave the tiles as they are.
+    ring
+        How many cells the first tile has around it, ``around`` beyond the raster: 0 or 1.
+    """
+    if any(is_dask_collection(array) for array in arrays):
+        return tuple(arrays[0].copy(data=data).drop_attrs(deep=False) for data in _lazily(function, arrays, dtypes, ring, around))
+    results = tuple(np.empty(arrays[0].shape, dtype) for dtype in dtypes)
+    _in_memory(function, [np.asarray(array.values) for array in arrays], results, ring, around)
+    return tuple(arrays[0].copy(data=data).drop_attrs(deep=False) for data in results)
+
+
+def _in_memory(function: Filling, rasters: list[Tile], results: tuple[Tile, ...], ring: int, around: Any) -> None:
+    height, width = rasters[0].shape
+    threads = _threads()
+    size = max(1, min(_STRIP_CELLS // max(width, 1), -(-height // threads)))
+    strips = [Place(row, 0, min(size, height - row), width, width) for row in range(0, height, size)]
+
+    def fill(place: Place) -> None:
+        others = (np.ascontiguousarray(raster[place.rows]) for raster in rasters[1:])
+        function(_framed(rasters[0], place, ring, around), *others, place, *(result[place.rows] for result in results))
+
+    if threads == 1 or len(strips) == 1:
+        for place in strips:
+            fill(place)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, strips))
+
+
+def _threads() -> int:
+    """How many threads dask would use here."""
+    if dask.config.get("scheduler", None) in ("synchronous", "single-threaded", "sync"):
+        return 1
+    return int(dask.config.get("num_workers", None) or usable_threads())
+
+
+def _framed(raster: Tile, strip: Place, ring: int, around: Any) -> Tile:
+    """A strip of ``raster`` with ``ring`` cells around it."""
+    top, bottom = max(strip.row - ring, 0), min(strip.row + strip.height + ring, raster.shape[0])
+    if not ring:
+        return np.ascontiguousarray(raster[top:bottom])
+    framed = np.empty((strip.height + 2 * ring, strip.width + 2 * ring), raster.dtype)
+    first = top - strip.row + ring
+    last = first + bottom - top
+    framed[first:last, ring:-ring] = raster[top:bottom]
+    for beyond in (framed[:first], framed[last:], framed[:, :ring], framed[:, -ring:]):
+        beyond[...] = around
+    return framed
+
+
+def _lazily(function: Filling, arrays: Sequence[xr.DataArray], dtypes: Sequence[Any], ring: int, around: Any) -> list[Any]:
+    chunks = next(array.data.chunks for array in arrays if is_dask_collection(array))
+    blocks = [array.chunk(dict(zip(array.dims, chunks))).data for array in arrays]
+    if ring:
+        blocks[0] = da.overlap.overlap(blocks[0], depth=ring, boundary=around, allow_rechunk=False)
+    name = f"one-pass-{tokenize(function, ring, around, [block.name for block in blocks], [str(dtype) for dtype in dtypes])}"
+    graph: dict[Any, Any] = {"function-" + name: function}  # by reference: it may hold a number for each row
+    shape = (len(chunks[0]), len(chunks[1]))
+    for number, place in enumerate(Layout(*chunks).places):
+        index = divmod(number, shape[1])
+        graph["tile-" + name, *index] = (_filled, "function-" + name, [(block.name, *index) for block in blocks], place, list(dtypes))
+        for k in range(len(dtypes)):
+            graph[f"{name}-{k}", *index] = (getitem, ("tile-" + name, *index), k)
+    return [
+        da.Array(HighLevelGraph.from_collections(f"{name}-{k}", graph, blocks), f"{name}-{k}", chunks, meta=np.empty((0, 0), dtype))
+        for k, dtype in enumerate(dtypes)
+    ]
+
+
+def _filled(function: Filling, tiles: list[Tile], place: Place, dtypes: Sequence[Any]) -> tuple[Tile, ...]:
+    results = tuple(np.empty((place.height, place.width), dtype) for dtype in dtypes)
+    function(*(np.ascontiguousarray(tile) for tile in tiles), place, *results)
+    return results

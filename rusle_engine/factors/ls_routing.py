@@ -1,0 +1,71 @@
+"""How water is routed for LS: directions, the area draining into each cell and the surface it runs over, our own or as they are given."""
+
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from rusle_engine.core.grid import Grid, same_grid
+from rusle_engine.core.variables import UPSLOPE_AREA, Raster, Units, units_of
+from rusle_engine.factors.ls_scheme import Scheme
+from rusle_engine.terrain.conditioning import condition
+from rusle_engine.terrain.flow import direction_and_fill, directions_on, require_directions, upslope_area, upslope_area_of
+
+
+class Routing:
+    """What LS needs of the flow over ``heights``; nothing is computed that is not asked for."""
+
+    def __init__(
+        self,
+        heights: xr.DataArray,
+        grid: Grid,
+        scheme: Scheme,
+        *,
+        direction: Raster | None = None,
+        given_area: Raster | None = None,
+        units: Units = None,
+    ) -> None:
+        self._heights, self._grid, self._scheme = heights, grid, scheme
+        self._given: dict[str, xr.DataArray] = {}
+        if given_area is not None:
+            _, area = same_grid({"dem": heights, "upslope_area": UPSLOPE_AREA.require(given_area, units_of(units, "upslope_area"))})
+            self._given["area"] = area.astype(np.float64)
+        if direction is not None:
+            _, self._given["codes"] = same_grid({"dem": heights, "direction": require_directions(direction)})
+
+    @cached_property
+    def filled(self) -> xr.DataArray:
+        """The surface without depressions."""
+        return self._codes_and_fill[1] if self._own_directions else condition(self._heights)
+
+    @cached_property
+    def codes(self) -> xr.DataArray:
+        """D8 directions."""
+        if "codes" in self._given:
+            return self._given["codes"]
+        return self._codes_and_fill[0] if self._scheme.needs_fill else directions_on(self._heights, self._grid)
+
+    @cached_property
+    def area(self) -> xr.DataArray:
+        """The area draining into each cell, its own excluded [m²]."""
+        if "area" in self._given:
+            return self._given["area"]
+        if "codes" in self._given or self._scheme.routing == "d8":
+            return upslope_area_of(self.codes, self._grid)
+        return upslope_area(self._heights, self._grid, scheme=self._scheme.routing)
+
+    @property
+    def _own_directions(self) -> bool:
+        """Whether D8 directions of ours are asked for, so that they and the filled surface come in one go."""
+        by_area = "area" not in self._given and self._scheme.routing == "d8"
+        return "codes" not in self._given and (by_area or self._scheme.on_paths)
+
+    @cached_property
+    def _codes_and_fill(self) -> tuple[xr.DataArray, xr.DataArray]:
+        return direction_and_fill(self._heights, self._grid)
+
+    def said(self, *, on_paths: bool) -> str:
+        """How the routing came about, in words."""
+        if "area" in self._given and not on_paths:
+            return "upslope area as given"
+        return "d8, directions as given" if "codes" in self._given else self._scheme.routing
