@@ -32,6 +32,12 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell every step 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads that work at once; all that may be used when not given.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes of this machine that do the work, in place of threads.", show_default=False)
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work.", show_default=False)
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the made-up layers.", show_default=False)]
 
 
@@ -40,6 +46,8 @@ def run(
     config: ConfigFile,
     sets: Sets = None,
     threads: Threads = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -47,7 +55,8 @@ def run(
 ) -> None:
     """Check a configuration and run it."""
     with Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json) as talk:
-        overrides = [*(sets or []), *([] if threads is None else [f"compute.threads={threads}"])]
+        engine = {"threads": threads, "workers": workers, "scheduler": scheduler}
+        overrides = [*(sets or []), *(f"compute.{name}={value}" for name, value in engine.items() if value is not None)]
         _run(talk, config, overrides)
 
 

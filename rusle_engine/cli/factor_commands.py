@@ -39,9 +39,10 @@ def _command(name: str) -> Any:
 
     def command(**given: Any) -> None:
         own = {flag: given.pop(flag) for flag in ("out", "as_json", "verbose", "quiet", "debug")}
+        engine = {name: given.pop(name) for name in ("threads", "workers", "scheduler")}
         values = {name: value for name, value in given.items() if value is not None}
         with Talk(verbose=own["verbose"], quiet=own["quiet"], debug=own["debug"], as_json=own["as_json"]) as talk:
-            _compute(talk, key, values, own["out"])
+            _compute(talk, key, values, own["out"], engine)
 
     def parameter(option: Option) -> inspect.Parameter:
         default = typer.Option(None, option.flag, metavar=option.metavar, help=option.help, show_default=False)
@@ -49,6 +50,11 @@ def _command(name: str) -> Any:
 
     common = [
         _flag("out", Path | None, typer.Option(None, "--out", metavar="FILE.tif", help="Raster to write.", show_default=False)),
+        _flag("threads", int | None, typer.Option(None, "--threads", min=1, help="Threads that work at once.", show_default=False)),
+        _flag("workers", int | None, typer.Option(None, "--workers", min=1, help="Processes of this machine that do the work.", show_default=False)),
+        _flag(
+            "scheduler", str | None, typer.Option(None, "--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work.")
+        ),
         _flag("as_json", bool, typer.Option(False, "--json", help="Result as one JSON object on stdout.")),
         _flag("verbose", bool, typer.Option(False, "--verbose", "-v", help="Tell every step and every default.")),
         _flag("quiet", bool, typer.Option(False, "--quiet", "-q", help="Say nothing but errors.")),
@@ -68,10 +74,11 @@ def _flag(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _compute(talk: Talk, key: str, values: dict[str, str], out: Path | None) -> None:
+def _compute(talk: Talk, key: str, values: dict[str, str], out: Path | None, given: dict[str, Any]) -> None:
     from rusle_engine.cli.progress import progress_on_stderr
+    from rusle_engine.runs.engine import as_typed, engine
     from rusle_engine.runs.single_factor import compute_factor
 
-    with progress_on_stderr(quiet=talk.quiet) as progress:
+    with progress_on_stderr(quiet=talk.quiet) as progress, engine(as_typed(given)):
         found = compute_factor(key, values, out, progress=progress)
     talk.give(found.text, **found.values)

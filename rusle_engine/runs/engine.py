@@ -6,16 +6,34 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dask
+from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from rusle_engine.core.errors import ConfigError, Problem, RunError
 from rusle_engine.core.memory import memory_budget, usable_threads
 from rusle_engine.runs.config import Compute
+from rusle_engine.runs.problems import problems_of
 
 log = logging.getLogger("rusle_engine")
 
 _PATIENCE_S = 60
 """How long a scheduler may take to answer, and processes of this machine to start."""
+
+
+def as_typed(given: dict[str, Any]) -> Compute:
+    """``threads``, ``workers`` and ``scheduler`` of a command line.
+
+    Raises
+    ------
+    ConfigError
+        When they do not go together (exit code 2).
+    """
+    try:
+        return Compute.model_validate(given)
+    except ValidationError as error:
+        wrong = ConfigError("the command cannot run", [Problem("--workers, --scheduler", p.message) for p in problems_of(error, Compute)])
+        wrong.exit_code = 2
+        raise wrong from None
 
 
 @contextmanager
