@@ -1,9 +1,12 @@
 """The border cells of tiles: how they are numbered, and whose border a step out of a tile leads to.
 
-A raster is cut by rows into heights and by columns into widths (``row_starts``, ``column_starts``: one more number than there are
-tiles). Tiles are counted row by row. The *perimeter* of a tile is its top row, then its bottom row, then the rest of its left and right
-column; ``border_starts`` counts the perimeters of all tiles before each.
+A raster, or a block of tiles in it, is cut by rows into heights and by columns into widths (``row_starts``, ``column_starts``: one more
+number than there are tiles, the first of them where the block begins in the raster). Tiles are counted row by row. The *perimeter* of a tile
+is its top row, then its bottom row, then the rest of its left and right column; ``border_starts`` counts the perimeters of all tiles before
+each.
 """
+
+import numpy as np
 
 from rusle_kernels._jit import inline
 
@@ -44,7 +47,7 @@ def perimeter_cell(place, height, width):
 
 @inline
 def border_place(tile_row, tile_column, i, j, row_starts, column_starts, border_starts):
-    """Among the borders of all tiles, the place of cell (i, j), counted from this tile's first cell, one step outside it; −1 beyond the raster."""
+    """Among the borders of all tiles, the place of cell (i, j), counted from this tile's first cell, one step outside it; −1 beyond all tiles."""
     row, column = row_starts[tile_row] + i, column_starts[tile_column] + j
     if row < row_starts[tile_row]:
         tile_row -= 1
@@ -62,3 +65,15 @@ def border_place(tile_row, tile_column, i, j, row_starts, column_starts, border_
         first = border_starts[tile_row * columns + tile_column]
         place = first + perimeter_place(row - row_starts[tile_row], column - column_starts[tile_column], height, width)
     return place
+
+
+@inline
+def inner_place(i, j, row_starts, column_starts, border_starts):
+    """Among the borders of all tiles, the place of cell (i, j), counted from the first tile's first cell; it must be a border cell of its tile."""
+    row, column = row_starts[0] + i, column_starts[0] + j
+    tile_row = np.searchsorted(row_starts, row, side="right") - 1
+    tile_column = np.searchsorted(column_starts, column, side="right") - 1
+    height = row_starts[tile_row + 1] - row_starts[tile_row]
+    width = column_starts[tile_column + 1] - column_starts[tile_column]
+    first = border_starts[tile_row * (column_starts.size - 1) + tile_column]
+    return first + perimeter_place(row - row_starts[tile_row], column - column_starts[tile_column], height, width)

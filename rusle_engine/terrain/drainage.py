@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rusle_engine.core.lift import Place, TwoPasses
-from rusle_engine.terrain.border_graph import TileAnswer, TileEdges, TileRecord, order_of, solve
+from rusle_engine.terrain.border_graph import TileAnswer, TileEdges, TileRecord, index_type, merge, order_of, solve, spread
 from rusle_kernels import basins, fill, flow
 from rusle_kernels.borders import perimeter_size
 
@@ -84,11 +84,6 @@ class TileState:
     is_link: Array
     basins: int
     terminal_basins: Array
-
-
-def index_type(cells: int) -> Any:
-    """The integer that can count ``cells``: 32 bits where they do, for they are half the memory."""
-    return np.int32 if cells < 2**31 else np.int64
 
 
 def state_bytes(dtype: Any) -> float:
@@ -222,5 +217,7 @@ def drainage(dtype: Any, *, step: str, nearness: Array | None, with_fill: bool, 
         state_bytes=state_bytes(dtype),
         border_bytes=BORDER_BYTES,
         tile_size=TILE_SIZE,
+        merge=merge,
+        spread=spread,
         ring=kind.ring,
     )
