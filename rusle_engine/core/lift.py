@@ -6,19 +6,35 @@
 """
 
 from collections.abc import Callable, Sequence
+from operator import getitem
 from typing import Any
+from uuid import uuid4
 
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import is_dask_collection
-from dask.delayed import delayed
+from dask.base import is_dask_collection, tokenize
+from dask.delayed import Delayed, delayed
+from dask.highlevelgraph import HighLevelGraph
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.core.memory import require_memory
+from rusle_engine.core.frames import Frames, frame, is_stashed, layered
+from rusle_engine.core.memory import memory_budget, require_memory
 from rusle_engine.core.two_passes import Layout, Place, Tile, TwoPasses, two_passes
 
-__all__ = ["Layout", "Place", "Tile", "TwoPasses", "is_lazy", "over_time", "pointwise", "stencil", "tiled", "two_passes", "whole"]
+__all__ = [
+    "Layout",
+    "Place",
+    "Tile",
+    "TwoPasses",
+    "is_lazy",
+    "over_time",
+    "pointwise",
+    "stencil",
+    "tiled",
+    "two_passes",
+    "whole",
+]
 
 
 def is_lazy(*arrays: xr.DataArray) -> bool:
@@ -104,13 +120,27 @@ def stencil(
     if min(min(sizes) for sizes in lazy.chunks) < depth:
         raise InputError(f"tiles of {lazy.chunks} are narrower than the {depth} cells around them that are needed; use larger chunks")
 
-    def on_block(padded: Tile, block_info: Any = None) -> Tile:
-        (start, stop), (left, right) = block_info[None]["array-location"]
-        return run(padded, start, stop - start, right - left)
+    def on_tile(tile: Any, neighbours: list[Any], place: Place) -> Tile:
+        return run(frame(tile, neighbours, nodata, depth), place.row, place.height, place.width)
 
-    padded = da.overlap.overlap(lazy, depth=depth, boundary=nodata, allow_rechunk=False)
-    blocks = da.map_blocks(on_block, padded, dtype=dtype, chunks=lazy.chunks, meta=np.empty((0, 0), dtype))
+    frames = Frames(lazy, depth, "a stencil", on_disk=_on_disk(lazy, depth))
+    name = f"stencil-{tokenize(lazy.name, kernel, rows, parameters, depth, np.dtype(dtype), nodata, frames.source.name)}"
+    places = Layout(*lazy.chunks).places
+    tasks: dict[Any, Any] = {"on-tile-" + name: on_tile}
+    for index, place in zip(np.ndindex(lazy.numblocks), places):
+        tasks[name, *index] = (_called, "on-tile-" + name, *frames.of(*index), place)
+    blocks = da.Array(layered(name, tasks, [frames.source]), name, lazy.chunks, meta=np.empty((0, 0), dtype))
     return array.copy(data=blocks).drop_attrs(deep=False)
+
+
+def _called(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def _on_disk(raster: Any, ring: int) -> bool:
+    """Whether tiles of ``raster`` wait on the disk for those around them: when three rows of them would take much of the memory budget."""
+    rows = 3 * max(raster.chunks[0]) * raster.shape[1] * raster.dtype.itemsize
+    return is_stashed(raster, ring) or rows > memory_budget() / 16
 
 
 def whole(
@@ -159,19 +189,20 @@ def tiled(
         *rasters, record = function(*(np.asarray(a.values) for a in arrays), 0, 0)
         return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in rasters), [record]
     chunks = next(a.data.chunks for a in arrays if a.ndim == 2 and is_lazy(a))
-    blocks = [a.chunk(dict(zip(a.dims, chunks))).data.to_delayed(optimize_graph=False) if a.ndim == 2 else a.data for a in arrays]
-    call = delayed(function, pure=False, nout=len(dtypes) + 1)
-    starts = [np.cumsum([0, *sizes[:-1]]) for sizes in chunks]
-    pieces: list[list[list[Any]]] = [[] for _ in dtypes]
-    records = []
-    for i, row in enumerate(starts[0]):
-        for piece in pieces:
-            piece.append([])
-        for j, column in enumerate(starts[1]):
-            shape = (chunks[0][i], chunks[1][j])
-            tiles = [b[i, j] if b.ndim == 2 else b for b in blocks]
-            result = call(*tiles, int(row), int(column))
-            for k, dtype in enumerate(dtypes):
-                pieces[k][-1].append(da.from_delayed(result[k], shape, meta=np.empty((0, 0), dtype)))
-            records.append(result[len(dtypes)])
-    return tuple(first.copy(data=da.block(piece)).drop_attrs(deep=False) for piece in pieces), records
+    blocks = [a.chunk(dict(zip(a.dims, chunks))).data if a.ndim == 2 else a.data for a in arrays]
+    name = f"tiled-{uuid4().hex}"
+    tasks: dict[Any, Any] = {"function-" + name: function}
+    indices = list(np.ndindex(len(chunks[0]), len(chunks[1])))
+    for index, place in zip(indices, Layout(*chunks).places):
+        inputs = [(block.name, *index[: block.ndim]) if is_dask_collection(block) else block for block in blocks]
+        tasks[name, *index] = (_called, "function-" + name, *inputs, place.row, place.column)
+    visits = da.Array(layered(name, tasks, [block for block in blocks if is_dask_collection(block)]), name, chunks, meta=np.empty((0, 0)))
+
+    def parts(k: int) -> tuple[str, HighLevelGraph]:
+        own = f"{name}-{k}"
+        return own, layered(own, {(own, *index): (getitem, (name, *index), k) for index in indices}, [visits])
+
+    pieces = [da.Array(graph, own, chunks, meta=np.empty((0, 0), dtype)) for dtype, (own, graph) in zip(dtypes, map(parts, range(len(dtypes))))]
+    own, graph = parts(len(dtypes))
+    records = [Delayed((own, *index), graph, layer=own) for index in indices]
+    return tuple(first.copy(data=piece).drop_attrs(deep=False) for piece in pieces), records

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rusle_engine.core.errors import MemoryBudgetError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import Layout, Place
+from rusle_engine.core.scratch import use_scratch
 from rusle_engine.terrain import drainage
 from rusle_engine.terrain.conditioning import condition
 from rusle_engine.terrain.flow import direction_and_fill, flow_direction
@@ -106,24 +107,26 @@ def test_on_a_geographic_grid():
     assert flow_direction(dem.chunk(y=9, x=7)).values.tobytes() == expected.values.tobytes()
 
 
-def test_states_that_do_not_fit_are_made_twice_with_the_same_result():
+def test_states_that_do_not_fit_go_to_the_disk_with_the_same_result(tmp_path):
     heights = np.round(fractal(np.random.default_rng(5), 600, 600) * 40).astype(np.float32)
-    calls = []
+    calls, files = [], []
 
     def seen(tile):
         calls.append(tile.shape)
+        files.append(len(list(tmp_path.rglob("*"))))
         return tile
 
     dem = raster(heights, (100, 100)).copy()
     dem = dem.copy(data=dem.data.map_blocks(seen, dtype=np.float32, meta=np.empty((0, 0), np.float32)))
     expected = condition(raster(heights)).values
-    with dask.config.set({"rusle_engine.memory_budget": "5 MB"}):
-        assert condition(dem).values.tobytes() == expected.tobytes()
-    assert len(calls) == 72
-    calls.clear()
-    with dask.config.set({"rusle_engine.memory_budget": "50 MB"}):
-        assert condition(dem).values.tobytes() == expected.tobytes()
-    assert len(calls) == 36
+    for budget, on_disk in (("5 MB", True), ("50 MB", False)):
+        with use_scratch(tmp_path), dask.config.set({"rusle_engine.memory_budget": budget}):
+            assert condition(dem).values.tobytes() == expected.tobytes()
+        assert len(calls) == 36
+        assert (max(files) > 30) == on_disk
+        assert list(tmp_path.iterdir()) == []
+        calls.clear()
+        files.clear()
 
 
 def test_only_what_is_in_hand_must_fit():
