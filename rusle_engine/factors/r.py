@@ -1,8 +1,10 @@
 """Rainfall erosivity R from rain by the minute, the day, the month or the year, of one station or of a grid, and its share in each half-month."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Literal, get_args
 
+import pandas as pd
 import xarray as xr
 
 from rusle_engine.core.errors import InputError
@@ -14,7 +16,7 @@ from rusle_engine.factors.half_months import half_month as half_month
 from rusle_engine.factors.half_months import require_share
 from rusle_engine.factors.rain_intervals import RecordKind, Stamp
 from rusle_engine.factors.rain_records import Rain
-from rusle_engine.factors.storms import Energy, StepCorrection, StormRules
+from rusle_engine.factors.storms import Energy, StepCorrection, StormRules, snow_rule
 from rusle_engine.factors.validation import refuse_unused
 
 ErosivityMethod = Literal[
@@ -55,6 +57,8 @@ def r_factor(
     stamp: Stamp = "start",
     step_min: float | None = None,
     absent_is_dry: bool = False,
+    temperature: pd.Series | None = None,
+    snow_below_c: float | None = None,
     coefficient_units: str | None = None,
     units: Units = None,
 ) -> xr.Dataset:
@@ -116,6 +120,10 @@ def r_factor(
         The fixed step [min], 1 to 60 (``ei30``); the least distance between two times when not stated.
     absent_is_dry
         Whether steps that are not listed, also at the ends of the first and last year, were dry (``ei30``); else they are missing.
+    temperature
+        Air temperature of the station [degC] over time, at most a day apart (``ei30``), with ``snow_below_c``; none: snow counts as rain.
+    snow_below_c
+        Precipitation at this temperature or below is snow and left out [degC] (``ei30``).
     coefficient_units
         Unit in which ``wischmeier_monthly`` gives R, to be stated because papers differ: "US R" or MJ mm ha-1 h-1 yr-1.
     units
@@ -169,10 +177,12 @@ def r_factor(
             step_min=step_min,
             absent_is_dry=absent_is_dry,
             max_missing_pct=max_missing_pct,
+            snow=snow_rule(temperature, snow_below_c, units_of(units, "temperature") if isinstance(units, Mapping) else None),
             units=of_rain,
         )
     changed = {f.name: getattr(rules, f.name) for f in fields(rules) if getattr(rules, f.name) != f.default}
     read_otherwise = {"record": record != "depth", "stamp": stamp != "start", "step_min": step_min is not None, "absent_is_dry": absent_is_dry}
+    read_otherwise |= {"temperature": temperature is not None, "snow_below_c": snow_below_c is not None}
     refuse_unused("r_factor", method, **changed, **{name: True for name, given in read_otherwise.items() if given})
     if method in _DAILY:
         return daily.daily_erosivity(
@@ -187,3 +197,8 @@ def _both(pd12_mm: float | None, py12_mm: float | None) -> tuple[float, float] |
     if (pd12_mm is None) != (py12_mm is None):
         raise InputError("pd12_mm and py12_mm go together: state both, or neither to take them from the record")
     return None if pd12_mm is None or py12_mm is None else (pd12_mm, py12_mm)
+
+
+def record_step(method: str) -> Literal["time", "day"] | None:
+    """What one value of the record stands for that ``method`` takes; None where days, months and years will do."""
+    return "time" if method == "ei30" else "day" if method in _DAILY else None

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ Surface = Callable[[Tile, Tile, Tile], Tile]
 
 
 @dataclass(frozen=True)
-class _Stations:
+class Stations:
     """Where stations lie [m], how high [m], and what was measured there."""
 
     names: list[Any]
@@ -37,20 +37,20 @@ class _Stations:
     z: Tile
     values: Tile
 
-    def without(self, i: int) -> "_Stations":
+    def without(self, i: int) -> "Stations":
         keep = np.arange(len(self.values)) != i
-        return _Stations([n for k, n in enumerate(self.names) if keep[k]], self.x[keep], self.y[keep], self.z[keep], self.values[keep])
+        return Stations([n for k, n in enumerate(self.names) if keep[k]], self.x[keep], self.y[keep], self.z[keep], self.values[keep])
 
 
 @dataclass(frozen=True)
-class _Scheme:
+class Scheme:
     method: InterpolationMethod
     power: float
     neighbours: int
     smoothing: float
     variogram: Variogram | None
 
-    def surface(self, stations: _Stations) -> Surface:
+    def surface(self, stations: Stations) -> Surface:
         """The surface through these stations; the variogram is not fitted anew."""
         if self.method == "idw":
             near = min(self.neighbours, len(stations.values))
@@ -125,37 +125,91 @@ def interpolate_stations(
     ----------
     The variogram (Matheron's estimator) is estimated and fitted by GSTools (Müller et al. 2022).
     """
-    where = Grid.of(grid)
-    plane = _plane(where, stations)
-    known, left_out = _known(values, stations, plane, method)
-    scheme = _scheme(known, method, power, neighbours, smoothing, variogram)
-    report = _leave_one_out(known, scheme, least)
-    surface = scheme.surface(known)
-
-    def on_tile(heights: Tile, y: Tile, x: Tile, out: Tile) -> None:
-        x, y = plane(np.broadcast_to(x, out.shape), np.broadcast_to(y, out.shape))
-        found = surface(x, y, heights)
-        out[...] = found if least is None else np.where(found < least, least, found)
-
-    heights = ELEVATION.require(grid, units_of(units, "elevation")) if method == "external_drift" else xr.zeros_like(grid, np.float64)
-    coordinates = where.coords()
-    y, x = (xr.DataArray(coordinates[name], dims=name, coords={name: grid[name]}) for name in ("y", "x"))
-    result = pointwise(on_tile, heights, y, x).rename(values.name)
-    attrs = {"units": values.attrs["units"]} if "units" in values.attrs else {}
-    own = {"idw": {"power": power, "neighbours": neighbours}, "tps": {"smoothing": smoothing}}.get(method, {})
-    fitted = {} if scheme.variogram is None else scheme.variogram.described()
-    result.attrs = {
-        **attrs,
-        "method": method,
-        **own,
-        **fitted,
-        **({} if least is None else {"least": least}),
-        "stations": len(known.values),
-        "stations_left_out": left_out,
-        **({"distances": "azimuthal equidistant, centred on the stations"} if where.is_geographic else {}),
-        **scores(report),
-    }
+    surfaces = Surfaces.between(
+        values,
+        stations,
+        grid,
+        method,
+        power=power,
+        neighbours=neighbours,
+        smoothing=smoothing,
+        variogram=variogram,
+        least=least,
+        units=units_of(units, "elevation"),
+    )
+    result = surfaces.lay(surfaces.known.values).rename(values.name)
+    result.attrs = {**({"units": values.attrs["units"]} if "units" in values.attrs else {}), **surfaces.described()}
     return result
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Surfaces through the same stations: places, weights and variogram are those of one set of values, others can be laid with them."""
+
+    known: Stations
+    left_out: list[str]
+    scheme: Scheme
+    least: float | None
+    plane: Callable[[Tile, Tile], tuple[Tile, Tile]]
+    heights: xr.DataArray
+    y: xr.DataArray
+    x: xr.DataArray
+    is_geographic: bool
+    report: pd.DataFrame
+    """Of ``cross_validation``."""
+
+    @classmethod
+    def between(
+        cls,
+        values: pd.Series,
+        stations: pd.DataFrame,
+        grid: xr.DataArray,
+        method: InterpolationMethod,
+        *,
+        power: float,
+        neighbours: int,
+        smoothing: float,
+        variogram: VariogramShape,
+        least: float | None,
+        units: str | None,
+    ) -> "Surfaces":
+        """Prepared for the values of ``interpolate_stations``, whose parameters these are."""
+        where = Grid.of(grid)
+        plane = _plane(where, stations)
+        known, left_out = _known(values, stations, plane, method)
+        scheme = _scheme(known, method, power, neighbours, smoothing, variogram)
+        report = _leave_one_out(known, scheme, least)
+        heights = ELEVATION.require(grid, units) if method == "external_drift" else xr.zeros_like(grid, np.float64)
+        coordinates = where.coords()
+        y, x = (xr.DataArray(coordinates[name], dims=name, coords={name: grid[name]}) for name in ("y", "x"))
+        return cls(known, left_out, scheme, least, plane, heights, y, x, where.is_geographic, report)
+
+    def lay(self, values: Tile) -> xr.DataArray:
+        """One surface, through one value at each of the known stations; without attributes."""
+        surface = self.scheme.surface(replace(self.known, values=values))
+        plane, least = self.plane, self.least
+
+        def on_tile(heights: Tile, y: Tile, x: Tile, out: Tile) -> None:
+            x, y = plane(np.broadcast_to(x, out.shape), np.broadcast_to(y, out.shape))
+            found = surface(x, y, heights)
+            out[...] = found if least is None else np.where(found < least, least, found)
+
+        return pointwise(on_tile, self.heights, self.y, self.x)
+
+    def described(self) -> dict[str, Any]:
+        """Options, variogram, stations and scores, as attributes."""
+        method = self.scheme.method
+        own = {"idw": {"power": self.scheme.power, "neighbours": self.scheme.neighbours}, "tps": {"smoothing": self.scheme.smoothing}}
+        return {
+            "method": method,
+            **own.get(method, {}),
+            **({} if self.scheme.variogram is None else self.scheme.variogram.described()),
+            **({} if self.least is None else {"least": self.least}),
+            "stations": len(self.known.values),
+            "stations_left_out": self.left_out,
+            **({"distances": "azimuthal equidistant, centred on the stations"} if self.is_geographic else {}),
+            **scores(self.report),
+        }
 
 
 def cross_validation(
@@ -202,7 +256,7 @@ def scores(report: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _leave_one_out(known: _Stations, scheme: _Scheme, least: float | None) -> pd.DataFrame:
+def _leave_one_out(known: Stations, scheme: Scheme, least: float | None) -> pd.DataFrame:
     predicted = np.empty(len(known.values))
     for i in range(len(predicted)):
         at = [part[i : i + 1, None] for part in (known.x, known.y, known.z)]
@@ -213,7 +267,7 @@ def _leave_one_out(known: _Stations, scheme: _Scheme, least: float | None) -> pd
     return pd.DataFrame({"observed": known.values, "predicted": predicted, "error": predicted - known.values}, index=index)
 
 
-def _scheme(known: _Stations, method: InterpolationMethod, power: float, neighbours: int, smoothing: float, shape: VariogramShape) -> _Scheme:
+def _scheme(known: Stations, method: InterpolationMethod, power: float, neighbours: int, smoothing: float, shape: VariogramShape) -> Scheme:
     if not power > 0 or neighbours < 1 or smoothing < 0:
         raise InputError(f"power {power:g}, neighbours {neighbours}, smoothing {smoothing:g}: expected more than 0, 1 or more, 0 or more")
     variogram = None
@@ -223,12 +277,12 @@ def _scheme(known: _Stations, method: InterpolationMethod, power: float, neighbo
             centred = known.z - known.z.mean()
             values = values - (centred @ values) / (centred @ centred) * centred
         variogram = fitted_variogram(known.x, known.y, values, shape, of_residuals=method == "external_drift")
-    return _Scheme(method, power, neighbours, smoothing, variogram)
+    return Scheme(method, power, neighbours, smoothing, variogram)
 
 
 def _known(
     values: pd.Series, stations: pd.DataFrame, plane: Callable[[Tile, Tile], tuple[Tile, Tile]], method: InterpolationMethod
-) -> tuple[_Stations, list[str]]:
+) -> tuple[Stations, list[str]]:
     """The stations that have a value, in the plane; the names of the others."""
     needed = ["x", "y", *(["elevation_m"] if method == "external_drift" else [])]
     if absent := [name for name in needed if name not in stations.columns]:
@@ -253,7 +307,7 @@ def _known(
     if method == "external_drift" and placed["elevation_m"].nunique() < 2:
         raise InputError("all stations lie at one elevation; external_drift has nothing to lean on: take kriging")
     z = placed["elevation_m"].to_numpy() if method == "external_drift" else np.zeros(len(placed))
-    return _Stations(list(with_value.index), np.ascontiguousarray(x), np.ascontiguousarray(y), z, with_value.to_numpy(np.float64)), left_out
+    return Stations(list(with_value.index), np.ascontiguousarray(x), np.ascontiguousarray(y), z, with_value.to_numpy(np.float64)), left_out
 
 
 def _plane(grid: Grid, stations: pd.DataFrame) -> Callable[[Tile, Tile], tuple[Tile, Tile]]:
@@ -277,7 +331,7 @@ def _on(kernel: Callable[..., None], *arguments: Any) -> Surface:
     return surface
 
 
-def _thin_plate(stations: _Stations, smoothing: float) -> Surface:
+def _thin_plate(stations: Stations, smoothing: float) -> Surface:
     centre = stations.x.mean(), stations.y.mean()
     extent = max(np.ptp(stations.x), np.ptp(stations.y))
     px, py = (stations.x - centre[0]) / extent, (stations.y - centre[1]) / extent
@@ -288,7 +342,7 @@ def _thin_plate(stations: _Stations, smoothing: float) -> Surface:
     return lambda x, y, z: spline((x - centre[0]) / extent, (y - centre[1]) / extent, z)
 
 
-def _kriged(stations: _Stations, variogram: Variogram, *, drift: bool) -> Surface:
+def _kriged(stations: Stations, variogram: Variogram, *, drift: bool) -> Surface:
     middle, spread = (stations.z.mean(), stations.z.std()) if drift else (0.0, 1.0)
     distance = np.hypot(stations.x[:, None] - stations.x, stations.y[:, None] - stations.y)
     covariance = variogram.covariance(distance) + variogram.nugget * np.eye(len(distance))

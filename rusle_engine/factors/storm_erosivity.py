@@ -14,7 +14,7 @@ from rusle_engine.core.variables import EROSIVITY
 from rusle_engine.factors.half_months import COUNTS, Calendar, erosivity_dataset, require_share
 from rusle_engine.factors.rain_intervals import RecordKind, Stamp, Timeline, timeline
 from rusle_engine.factors.rain_records import Rain
-from rusle_engine.factors.storms import ENERGIES, StepCorrection, StormRules, by_half_month, storms_of
+from rusle_engine.factors.storms import ENERGIES, SnowRule, StepCorrection, StormRules, by_half_month, storms_of
 from rusle_kernels import erosivity
 
 METHODS = {
@@ -43,6 +43,7 @@ class _Model:
     rules: StormRules
     max_missing_pct: float
     annual_correction: float
+    snow: SnowRule | None = None
 
     def columns(self, values: Tile) -> Tile:
         depth = self.line.depth(values)
@@ -50,6 +51,8 @@ class _Model:
         half_months, missing = np.zeros((len(depth), slots)), np.empty((len(depth), slots))
         for cell, series in enumerate(depth):
             missing[cell] = self.line.missing_days(self.line.gaps(series))
+            if self.snow is not None:
+                series, _ = self.snow.without(self.line, series)
             storms = storms_of(self.line.begin, self.line.end, series, self.rules, self.line.step_min)
             slot = self.calendar.slot(self.line.moments(storms.start_min))
             half_months[cell] = np.bincount(slot, storms.values[:, 3], minlength=slots)
@@ -72,6 +75,7 @@ def storm_erosivity(
     step_min: float | None,
     absent_is_dry: bool,
     max_missing_pct: float,
+    snow: SnowRule | None,
     units: str | None,
 ) -> xr.Dataset:
     """R by ``ei30``: what ``r_factor`` returns. Each cell of a grid is cut into storms of its own.
@@ -83,7 +87,7 @@ def storm_erosivity(
     """
     line, values = timeline(rain, record=record, stamp=stamp, step_min=step_min, absent_is_dry=absent_is_dry, units=units)
     rules.corrections(line.step_min)  # refuse at once what it cannot correct
-    model = _Model(line, line.calendar, rules, max_missing_pct, _annual_correction(rules.step_correction, line.step_min))
+    model = _Model(line, line.calendar, rules, max_missing_pct, _annual_correction(rules.step_correction, line.step_min), snow)
     attrs = {
         "method": "ei30",
         **asdict(rules),
@@ -94,8 +98,12 @@ def storm_erosivity(
         "energy_formula": ENERGIES[rules.energy].formula_id,
         **METHODS["ei30"].provenance(),
     }
+    if snow is not None and values.ndim > 1:
+        raise InputError(f"rain has dimensions {values.dims}; temperature is that of one station")
     if values.ndim == 1 and not is_lazy(values):
-        missing = line.missing_days(line.gaps(line.depth(values.values[None, :])[0]))
+        depth = line.depth(values.values[None, :])[0]
+        missing = line.missing_days(line.gaps(depth))
+        attrs |= {} if snow is None else snow.without(line, depth)[1]
         attrs |= model.calendar.require_enough(missing, max_missing_pct)
     return erosivity_dataset(over_time(model.columns, values, size=25 + len(COUNTS)), _plain(attrs), days_missing=np.float64)
 

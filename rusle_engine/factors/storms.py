@@ -1,6 +1,7 @@
 """Erosive storms: a fine record of rain cut into storms, the energy and the 30-minute peak of each, and tables of them by period."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -204,39 +205,59 @@ def erosive_storms(
     """
     if step_correction == "yue2020":
         raise InputError("yue2020 corrects the R of a year, not storms; give it to r_factor, or leave it out")
-    if (temperature is None) != (snow_below_c is None):
-        raise InputError("temperature and snow_below_c go together: state both, or neither to count snow as rain")
+    snow = snow_rule(temperature, snow_below_c, units_of(units, "temperature") if isinstance(units, Mapping) else None)
     rules = StormRules(energy, gap_h, gap_depth_mm, min_depth_mm, min_15min_mm, min_depth_inclusive, max_i30_mm_h, step_correction)
     line, values = timeline(rain, record=record, stamp=stamp, step_min=step_min, absent_is_dry=absent_is_dry, units=units_of(units, "rain"))
     if values.ndim != 1:
         raise InputError(f"rain has dimensions {values.dims}; erosive_storms takes one station. r_factor(method='ei30') takes grids.")
     depth = line.depth(values.values[None, :])[0]
     gaps = line.gaps(depth)
-    snow: dict[str, Any] = {}
-    if temperature is not None and snow_below_c is not None:
-        depth, snow = _without_snow(line, depth, temperature, snow_below_c, units_of(units, "temperature"))
+    left_out: dict[str, Any] = {}
+    if snow is not None:
+        depth, left_out = snow.without(line, depth)
     found = storms_of(line.begin, line.end, depth, rules, line.step_min)
     if line.step_min is not None and line.step_min > 30 and step_correction is None:
         log.warning("a time step of %g minutes hides peaks: I30 and EI30 are too low", line.step_min)
-    return _table(line, found, rules, gaps, {"record": record, "stamp": stamp, "absent_is_dry": absent_is_dry, **snow})
+    return _table(line, found, rules, gaps, {"record": record, "stamp": stamp, "absent_is_dry": absent_is_dry, **left_out})
 
 
-def _without_snow(line: Timeline, depth: Tile, temperature: pd.Series, limit: float, units: str | None) -> tuple[Tile, dict[str, Any]]:
-    """Depths with 0 where it was cold; the temperature is the last one known, at most a day old."""
+@dataclass(frozen=True)
+class SnowRule:
+    """What fell at ``below_c`` or colder is snow; the temperature is the last one known, at most a day old."""
+
+    celsius: pd.Series
+    below_c: float
+
+    def without(self, line: Timeline, depth: Tile) -> tuple[Tile, dict[str, Any]]:
+        """Depths with 0 where it was cold, and how much that was."""
+        at = self.celsius.reindex(line.moments(line.begin), method="ffill", tolerance=pd.Timedelta(days=1)).to_numpy(np.float64)
+        wet = depth > 0
+        cold = wet & (at <= self.below_c)
+        return np.where(cold, 0.0, depth), {
+            "snow_below_c": self.below_c,
+            "snow_mm": float(depth[cold].sum()),
+            "rain_without_temperature_mm": float(depth[wet & np.isnan(at)].sum()),
+        }
+
+
+def snow_rule(temperature: pd.Series | None, snow_below_c: float | None, units: str | None) -> SnowRule | None:
+    """The rule that both parameters state; None when neither is there.
+
+    Raises
+    ------
+    InputError
+        When only one is there, or the temperature is not a Series of degrees Celsius over dates.
+    """
+    if (temperature is None) != (snow_below_c is None):
+        raise InputError("temperature and snow_below_c go together: state both, or neither to count snow as rain")
+    if temperature is None or snow_below_c is None:
+        return None
     if not isinstance(temperature, pd.Series) or not isinstance(temperature.index, pd.DatetimeIndex):
         raise InputError("temperature is not a Series indexed by dates; expected degrees Celsius over time")
     celsius = TEMPERATURE.require(
         xr.DataArray(temperature.to_numpy(np.float64, na_value=np.nan), dims="time", attrs=dict(temperature.attrs)), units
     ).values
-    known = pd.Series(celsius, index=temperature.index.tz_localize(None)).dropna().sort_index()
-    at = known.reindex(line.moments(line.begin), method="ffill", tolerance=pd.Timedelta(days=1)).to_numpy(np.float64)
-    wet = depth > 0
-    cold = wet & (at <= limit)
-    return np.where(cold, 0.0, depth), {
-        "snow_below_c": limit,
-        "snow_mm": float(depth[cold].sum()),
-        "rain_without_temperature_mm": float(depth[wet & np.isnan(at)].sum()),
-    }
+    return SnowRule(pd.Series(celsius, index=temperature.index.tz_localize(None)).dropna().sort_index(), snow_below_c)
 
 
 def _table(line: Timeline, found: Storms, rules: StormRules, gaps: Gaps, attrs: dict[str, Any]) -> pd.DataFrame:

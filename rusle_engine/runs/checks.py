@@ -16,6 +16,7 @@ from rusle_engine.files.atomic import require_disk
 from rusle_engine.runs.config import Config
 from rusle_engine.runs.inputs import Problems, files_of
 from rusle_engine.runs.plan import FACTORS, Plan, Planner, files_of_factor
+from rusle_engine.runs.rain_inputs import TABLES
 from rusle_engine.runs.sources import MethodBlock
 from rusle_engine.runs.statistics import observed, total
 
@@ -33,6 +34,7 @@ MADE = (
     "rasters/intensity.qml",
     "tables/zones.csv",
     "tables/zones.xlsx",
+    *(f"tables/{name}.csv" for name in TABLES),
 )
 """What a run makes and the next one in the same folder replaces; nothing else there is touched."""
 

@@ -19,6 +19,10 @@ EQUATIONS = {
     "CSLE": ("A = R · K · LS · B · E · T", "Liu et al. 2002, 12th ISCO conference, Beijing"),
 }
 _COVERAGE = ("years_used", "years_left_out", "half_months_left_out", "days_missing")
+_OF_INTERPOLATION = (
+    *("power", "neighbours", "smoothing", "variogram", "variogram_nugget", "variogram_sill", "variogram_length_m", "variogram_fit_r2"),
+    *("stations", "stations_left_out", "left_out_bias", "left_out_mae", "left_out_rmse", "left_out_efficiency"),
+)
 
 
 def grid_entry(grid: Grid) -> dict[str, Any]:
@@ -56,6 +60,9 @@ def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statisti
         entry["method_status"] = factor.attrs["method_status"]
     if factor.ndim == 0:
         entry["constant"] = float(factor)
+    if "interpolation" in factor.attrs:
+        own = {name: factor.attrs[name] for name in _OF_INTERPOLATION if name in factor.attrs}
+        entry["interpolation"] = {"method": factor.attrs["interpolation"], **own}
     if records is not None:
         entry |= total(records).as_dict()
     if erosivity is not None and erosivity["R"].ndim == 0:

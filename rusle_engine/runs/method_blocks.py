@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 
 from rusle_engine.core.variables import Variable
 from rusle_engine.factors.tables import ClassTable
-from rusle_engine.runs.rain_blocks import RainRecord
+from rusle_engine.runs.rain_blocks import Rain, ValueRecord
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function
 from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, Quantity, QuantityRaster, RecordTable, Table, refused
 
@@ -84,7 +84,7 @@ def _annotation(parameter: Parameter, result: Variable) -> Any:
         return Annotated[Quantity, quantity(parameter.variable)]
     if parameter.kind == "table" and parameter.annotation in (ClassTable, ClassTable | None):  # of the factor itself, by class
         return Annotated[RecordTable, AfterValidator(lambda table: table.model_copy(update={"columns": {"value": result.symbol, **table.columns}}))]
-    by_kind = {"classes": ClassRaster, "table": RecordTable, "rain": RainRecord}
+    by_kind: dict[str, Any] = {"classes": ClassRaster, "table": RecordTable, "rain": Rain if parameter.name == "rain" else ValueRecord}
     return by_kind[parameter.kind] if parameter.kind in by_kind else _readable(parameter.annotation)
 
 

@@ -134,7 +134,7 @@ class Planner:
                 _, found.flag_records = tiled(count_flags, topography["flags"], dtypes=())
                 return topography["ls"]
         if isinstance(rain := block.inputs.get("rain"), RainSource):
-            found.erosivity = erosivity(rain, block, found.inputs, key)
+            found.erosivity = erosivity(rain, block, found.inputs, key, dem)
             return found.erosivity["R"]
         result: xr.DataArray = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **block.options)
         return result
@@ -159,6 +159,7 @@ class Planner:
             else:
                 variable = parameters[name].variable
                 assert variable is not None
+                assert not isinstance(source, RainSource)
                 arguments[name] = inputs.quantity(source, variable, role, self.config.landcover)
         table = block.inputs.get("table")
         mapped = next((arguments[name] for name in ("soil", "rotation") if name in arguments), None)

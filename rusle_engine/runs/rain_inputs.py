@@ -1,22 +1,178 @@
-"""R from the rain that a configuration names."""
+"""R from the rain that a configuration names: of one record, of many stations, or of a grid over time."""
 
+import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
+from pyproj import CRS, Transformer
 
-from rusle_engine.files.tables import read_rain
+from rusle_engine.core.errors import InputError
+from rusle_engine.factors.r import record_step
+from rusle_engine.factors.station_erosivity import interpolate_erosivity
+from rusle_engine.factors.station_quality import CMA_CODES, CheckedRain, StationCode, checked_rain
+from rusle_engine.factors.storms import erosive_storms
+from rusle_engine.files.rain import RainRows, rain_record, read_rain_rows
+from rusle_engine.files.rain_stations import read_stations, station_files
 from rusle_engine.runs.inputs import Inputs
-from rusle_engine.runs.rain_blocks import RainRecord
+from rusle_engine.runs.rain_blocks import STATION, Quality, RainRecord, RainStations, ValueRecord
 from rusle_engine.runs.signatures import factor_function
 from rusle_engine.runs.sources import MethodBlock, RainSource
 
+log = logging.getLogger("rusle_engine")
 
-def erosivity(rain: RainSource, block: MethodBlock, inputs: Inputs, role: str) -> xr.Dataset:
-    """R and its half-month shares by the method of ``block``."""
+QUALITY_TABLE, STATIONS_TABLE, STORMS_TABLE = "rain_quality", "rain_stations", "storms"
+TABLES = (QUALITY_TABLE, STATIONS_TABLE, STORMS_TABLE)
+"""Tables that a run may have of its rain."""
+_ONLY_OF_R = ("method", "max_missing_pct", "threshold_mm", "pd12_mm", "py12_mm", "coefficient_units", "step_correction")
+
+
+def erosivity(rain: RainSource, block: MethodBlock, inputs: Inputs, role: str, elevation: xr.DataArray | None = None) -> xr.Dataset:
+    """R and its half-month shares by the method of ``block``; ``elevation`` [m] is the run's.
+
+    Raises
+    ------
+    InputError
+        When the records cannot be read, or too little of them remains.
+    """
+    work = _Erosivity(block, inputs, role)
+    if isinstance(rain, RainStations):
+        return work.of_stations(rain, elevation)
     assert isinstance(rain, RainRecord)
-    return _by_method(block.options, _record(rain, inputs, f"{role}.rain"))
+    return work.of_record(rain)
+
+
+@dataclass(frozen=True)
+class _Erosivity:
+    block: MethodBlock
+    inputs: Inputs
+    role: str
+
+    def of_record(self, rain: RainRecord) -> xr.Dataset:
+        rows = self._rows(rain, rain.file)
+        series, quality, actions = _series(rows, rain, self.block.method, str(rain.file))
+        if actions is not None:
+            self.inputs.tables[QUALITY_TABLE] = actions.assign(station=rain.file.stem)
+        self.inputs.note(f"{self.role}.rain", (rain.file,), **quality)
+        options = {**self.block.options, **self._temperature()}
+        if self.block.method == "ei30":
+            rules = {name: value for name, value in options.items() if name not in _ONLY_OF_R}
+            correction = options["step_correction"] if options["step_correction"] != "yue2020" else None
+            storms = erosive_storms(series, **rules, step_correction=correction)
+            self.inputs.tables[STORMS_TABLE] = storms.assign(**{name: storms[name].dt.strftime("%Y-%m-%dT%H:%M") for name in ("start", "end")})
+        return _by_method(options, series)
+
+    def of_stations(self, rain: RainStations, elevation: xr.DataArray | None) -> xr.Dataset:
+        if self.block.inputs.get("temperature") is not None:
+            raise InputError("temperature is that of one station, and the rain is that of many; leave it out")
+        places = self._places(rain)
+        found: dict[str, xr.Dataset] = {}
+        reasons: dict[str, str] = {}
+        actions: list[pd.DataFrame] = []
+        files: list[Path] = []
+        for name, rows, file in self._records(rain, places.index):
+            if file is not None and file not in files:
+                files.append(file)
+            if rows is None:
+                reasons[name] = "no record"
+                continue
+            try:
+                series, _, done = _series(rows, rain, self.block.method, f"{file}, station {name}")
+                actions += [] if done is None else [done.assign(station=name)]
+                result = _by_method(self.block.options, series)
+            except InputError as error:
+                reasons[name] = str(error)
+                continue
+            years = int(result["years_used"]) if "years_used" in result else 0
+            if years < rain.least_years:
+                reasons[name] = f"{years} years count; least_years is {rain.least_years}"
+            else:
+                found[name] = result
+        self.inputs.note(f"{self.role}.rain.stations", (rain.stations,), rows=len(places))
+        self.inputs.note(f"{self.role}.rain.records", tuple(files), stations=len(found), stations_left_out=reasons)
+        if actions or rain.quality is not None:
+            columns = ["station", "date", "stored", "finding", "action", "used"]
+            self.inputs.tables[QUALITY_TABLE] = pd.concat(actions, ignore_index=True)[columns] if actions else pd.DataFrame(columns=columns)
+        if not found:
+            shown = "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:3])
+            raise InputError(f"no station of {rain.stations} has an R ({shown})")
+        for name, why in reasons.items():
+            log.warning("station %s is left out: %s", name, why)
+        grid = elevation if rain.interpolation == "external_drift" else self.inputs.template
+        if grid is None:
+            raise InputError("external_drift needs the elevation of the run; give dem, or take another interpolation")
+        result, report = interpolate_erosivity(
+            found,
+            places.loc[list(found)],
+            grid,
+            rain.interpolation,
+            power=rain.power,
+            neighbours=rain.neighbours,
+            smoothing=rain.smoothing,
+            variogram=rain.variogram,
+        )
+        self.inputs.tables[STATIONS_TABLE] = _of_stations(places, found, reasons, report)
+        return result
+
+    def _rows(self, rain: RainRecord | RainStations, file: Path, station_column: str | None = None) -> RainRows:
+        return read_rain_rows(
+            file,
+            date_column=rain.date_column,
+            rain_column=rain.rain_column,
+            step=record_step(self.block.method),
+            date_format=rain.date_format,
+            missing_codes=rain.missing_codes,
+            station_column=station_column,
+            encoding=rain.encoding,
+        )
+
+    def _records(self, rain: RainStations, names: pd.Index) -> list[tuple[str, RainRows | None, Path | None]]:
+        """The rows of each station, and the file they stand in."""
+        if rain.records.is_dir() or STATION in rain.records.name:
+            found = station_files(rain.records, names, STATION)
+            return [(name, None if file is None else self._rows(rain, file), file) for name, file in found]
+        rows = self._rows(rain, rain.records, rain.station_column)
+        by_name = {str(name): part for name, part in rows.table.groupby("station")}
+        if unknown := sorted(set(by_name) - set(names)):
+            log.warning("%s has records of %d stations that %s does not have: %s", rain.records, len(unknown), rain.stations, ", ".join(unknown[:10]))
+        return [(name, RainRows(by_name[name], rows.step) if name in by_name else None, rain.records) for name in names]
+
+    def _places(self, rain: RainStations) -> pd.DataFrame:
+        """The stations in the CRS of the grid."""
+        drift = rain.interpolation == "external_drift"
+        places = read_stations(
+            rain.stations,
+            station_column=rain.station_column,
+            x_column=rain.x_column,
+            y_column=rain.y_column,
+            elevation_column=rain.elevation_column if drift else None,
+            encoding=rain.encoding,
+        )
+        grid = self.inputs.grid
+        if rain.crs is not None:
+            if grid.crs is None:
+                raise InputError("the grid has no CRS, so that stations cannot be brought to it; leave crs out where they are in its coordinates")
+            x, y = Transformer.from_crs(CRS.from_user_input(rain.crs), grid.crs, always_xy=True).transform(places["x"], places["y"])
+            places = places.assign(x=x, y=y)
+        elif not grid.is_geographic and (places["x"].abs() <= 180).all() and (places["y"].abs() <= 90).all():
+            raise InputError(f"x and y of {rain.stations} look like degrees, and the grid is in metres; state their crs, such as EPSG:4326")
+        if not np.isfinite(places[["x", "y"]].to_numpy()).all():
+            raise InputError(f"stations of {rain.stations} lie where crs {rain.crs} does not reach; are x and y the right way round?")
+        return places
+
+    def _temperature(self) -> dict[str, Any]:
+        source = self.block.inputs.get("temperature")
+        if not isinstance(source, ValueRecord):
+            return {}
+        rows = read_rain_rows(source.file, date_column=source.time_column, rain_column=source.value_column, step=None, date_format=source.time_format)
+        self.inputs.note(f"{self.role}.temperature", (source.file,), rows=len(rows.table))
+        series = pd.Series(rows.table["stored"].to_numpy(), index=pd.DatetimeIndex(rows.table["when"]))
+        series.attrs = {"units": source.units}
+        return {"temperature": series}
 
 
 def _by_method(options: Mapping[str, Any], rain: pd.Series | xr.DataArray) -> xr.Dataset:
@@ -24,15 +180,40 @@ def _by_method(options: Mapping[str, Any], rain: pd.Series | xr.DataArray) -> xr
     return result
 
 
-def _record(source: RainRecord, inputs: Inputs, role: str) -> pd.Series:
-    record = read_rain(
-        source.file,
-        date_column=source.date_column,
-        rain_column=source.rain_column,
-        units=source.units,
-        date_format=source.date_format,
-        missing_codes=source.missing_codes,
-        encoding=source.encoding,
-    )
-    inputs.note(role, (source.file,), **record.quality)
-    return record.daily
+def _series(rows: RainRows, rain: RainRecord | RainStations, method: str, where: str) -> tuple[pd.Series, dict[str, Any], pd.DataFrame | None]:
+    """The record, its counts, and what was done to it when it was looked through."""
+    if rain.quality is None:
+        record = rain_record(rows, rain.units, where, rain.rain_column)
+        return record.series, record.quality, None
+    if rows.step != "day":
+        raise InputError(f"{where}: quality looks through daily records, and this is one of {rows.step}s; leave quality out")
+    checked = _checked(rows, rain.units, rain.quality)
+    quality = {
+        "rows": len(rows.table),
+        "first": checked.summary["first"],
+        "last": checked.summary["last"],
+        "days": checked.summary["days"],
+        "missing_days": checked.summary["missing_days"],
+        "wet_days": int((checked.daily > 0).sum()),
+        "rain_day": checked.summary["rain_day"],
+        "findings": checked.summary["findings"],
+    }
+    log.info("%s, looked through for %s: %s", where, method, checked.summary["findings"])
+    return checked.daily, quality, checked.actions.assign(date=checked.actions["date"].dt.strftime("%Y-%m-%d"))
+
+
+def _checked(rows: RainRows, units: str, quality: Quality) -> CheckedRain:
+    codes = CMA_CODES if quality.codes == "cma" else [StationCode(c.lower, c.upper, c.meaning, c.take_off) for c in quality.codes or ()]
+    stored = pd.Series(rows.table["stored"].to_numpy(), index=pd.DatetimeIndex(rows.table["when"]))
+    return checked_rain(stored, units=units, rain_day=quality.rain_day, codes=codes, snow_counts=quality.snow_counts, most_mm=quality.most_mm)
+
+
+def _of_stations(places: pd.DataFrame, found: Mapping[str, xr.Dataset], reasons: Mapping[str, str], report: pd.DataFrame) -> pd.DataFrame:
+    """One row a station: its place, its R, what the others would have taken it for, or why it is left out."""
+    table = places.copy()
+    table["R"] = pd.Series({name: float(result["R"]) for name, result in found.items()}, dtype=np.float64)
+    for count in ("years_used", "years_left_out", "days_missing"):
+        table[count] = pd.Series({name: float(result[count]) for name, result in found.items() if count in result}, dtype=np.float64)
+    table[["predicted", "error"]] = report[["predicted", "error"]].reindex(table.index)
+    table["left_out_because"] = pd.Series(dict(reasons), dtype="str").reindex(table.index).fillna("")
+    return table.reset_index()

@@ -207,6 +207,8 @@ class _Run:
         with self._stage("tables"):
             zones = zone_table(found["zones"], plan.cover, plan.land_area)
             self._note(write_csv(zones, self.folder / "tables" / "zones.csv"), "table")
+            for name, table in plan.inputs.tables.items():
+                self._note(write_csv(table, self.folder / "tables" / f"{name}.csv"), "table")
         manifest = self._manifest(zones, found)
         with self._stage("workbook"):
             self._note(write_workbooks(self.folder, zones, manifest), "table")

@@ -44,7 +44,7 @@ def refused(message: str, *, at: str | None = None, exit_code: int = 78) -> Pyda
     return PydanticCustomError("refused", "{message}", {"message": message, "at": at, "exit_code": exit_code})
 
 
-def _from_configuration(value: object, info: ValidationInfo) -> str:
+def path_in_configuration(value: object, info: ValidationInfo) -> str:
     """A path as written in the configuration, from the folder of the configuration file; refused when it is not a plain local path."""
     if not isinstance(value, str | Path) or not str(value).strip():
         raise refused(f"{short(value)} is not a path; expected the name of a file")
@@ -53,7 +53,7 @@ def _from_configuration(value: object, info: ValidationInfo) -> str:
     return os.path.normpath(folder / Path(value).expanduser())
 
 
-def _told(look: Callable[[object, ValidationInfo], Any]) -> Callable[[object, ValidationInfo], Any]:
+def told_as_problem(look: Callable[[object, ValidationInfo], Any]) -> Callable[[object, ValidationInfo], Any]:
     """``look`` with this package's errors as problems of the key."""
 
     def told(value: object, info: ValidationInfo) -> Any:
@@ -65,26 +65,26 @@ def _told(look: Callable[[object, ValidationInfo], Any]) -> Callable[[object, Va
     return told
 
 
-@_told
+@told_as_problem
 def _file(value: object, info: ValidationInfo) -> Path:
-    return existing_file(_from_configuration(value, info))
+    return existing_file(path_in_configuration(value, info))
 
 
-@_told
+@told_as_problem
 def _layer(value: object, info: ValidationInfo) -> Path:
-    path = Path(_from_configuration(value, info))
+    path = Path(path_in_configuration(value, info))
     return path if path.is_dir() and path.suffix.lower() == ".gdb" else existing_file(path, "vector file")
 
 
-@_told
+@told_as_problem
 def _rasters(value: object, info: ValidationInfo) -> tuple[Path, ...]:
     names = list(value) if isinstance(value, list | tuple) else [value]
-    return tuple(dict.fromkeys(input_files([_from_configuration(name, info) for name in names])))
+    return tuple(dict.fromkeys(input_files([path_in_configuration(name, info) for name in names])))
 
 
-@_told
+@told_as_problem
 def _folder(value: object, info: ValidationInfo) -> Path:
-    path = Path(_from_configuration(value, info))
+    path = Path(path_in_configuration(value, info))
     if path.exists() and not path.is_dir():
         raise refused(f"{path} is a file; expected a folder for the results", exit_code=OutputError.exit_code)
     return path
@@ -237,7 +237,8 @@ class MethodBlock(Block):
     @property
     def from_run(self) -> tuple[str, ...]:
         """The parameters that the run itself supplies: ``dem``, ``theta``, ``landcover``."""
-        return tuple(name for name, partner in self._from_run.items() if partner is None or getattr(self, partner) is not None)
+        of_rain = [name for source in self.inputs.values() if isinstance(source, RainSource) for name in source.from_run]
+        return (*(name for name, partner in self._from_run.items() if partner is None or getattr(self, partner) is not None), *of_rain)
 
 
 class LengthTimesSteepness(Block):

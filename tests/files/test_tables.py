@@ -70,7 +70,7 @@ def test_a_workbook_reads_as_its_csv_would(tmp_path):
     assert read["日期"].tolist() == ["2013-01-05", "2013-01-06"]
     assert read["雨量"].tolist() == [0.1, 3.0]
     assert read["站"].isna().tolist() == [False, True]
-    assert read_rain(path, date_column="日期", rain_column="雨量", units="mm").daily.tolist() == [0.1, 3.0]
+    assert read_rain(path, date_column="日期", rain_column="雨量", units="mm").series.tolist() == [0.1, 3.0]
     with pytest.raises(InputError, match="no rows"):
         read_table(path, sheet="空")
     with pytest.raises(InputError, match="no sheet 'x'"):
@@ -131,21 +131,21 @@ def test_class_names(table):
 @pytest.mark.parametrize("form", ["2013-01-05", "2013/1/5", "20130105", "2013.01.05", "2013年1月5日", "2013-01-05 00:00:00"])
 def test_dates_that_begin_with_the_year(table, form):
     read = read_rain(table(f"d,p\n{form},3.5\n"), date_column="d", rain_column="p", units="mm")
-    assert read.daily.index[0] == pd.Timestamp(2013, 1, 5)
+    assert read.series.index[0] == pd.Timestamp(2013, 1, 5)
 
 
 def test_dates_that_begin_with_the_day_must_be_stated(table):
     path = table("d,p\n03/04/2013,3.5\n")
     with pytest.raises(InputError, match="date_format="):
         read_rain(path, date_column="d", rain_column="p", units="mm")
-    assert read_rain(path, date_column="d", rain_column="p", units="mm", date_format="%d/%m/%Y").daily.index[0] == pd.Timestamp(2013, 4, 3)
+    assert read_rain(path, date_column="d", rain_column="p", units="mm", date_format="%d/%m/%Y").series.index[0] == pd.Timestamp(2013, 4, 3)
 
 
 def test_gaps_are_counted_and_stay_gaps(table):
     path = table("日期,雨量\n2013-01-04,3\n2013-01-01,0\n2013-01-02,\n2013-01-06,32766\n", encoding="gbk")
     read = read_rain(path, date_column="日期", rain_column="雨量", units="0.1 mm", missing_codes=[32766])
-    np.testing.assert_array_equal(read.daily.to_numpy(), [0, np.nan, np.nan, 0.3, np.nan, np.nan])
-    assert read.daily.index.freqstr == "D"
+    np.testing.assert_array_equal(read.series.to_numpy(), [0, np.nan, np.nan, 0.3, np.nan, np.nan])
+    assert read.series.index.freqstr == "D"
     assert read.quality == {"rows": 4, "first": "2013-01-01", "last": "2013-01-06", "days": 6, "missing_days": 4, "wet_days": 1}
 
 

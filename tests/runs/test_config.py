@@ -147,7 +147,7 @@ def test_every_problem_is_told_at_once(folder):
         ("dem.raster=[]", "dem.raster", "empty list"),
         ("dem.raster=tiles", "dem.raster", "is a folder"),
         ("dem.units=ft", "dem.units", "'ft' is not a unit of elevation; expected 'm'"),
-        ("R.rain.units=furlong", "R.rain.units", "'furlong' is not a unit of rainfall per time step; expected 'mm'"),
+        ("R.rain.units=furlong", "R.rain.units", "'furlong' is not a unit of rain; expected 'mm'"),
         ("landcover.resampling=bilinear", "landcover.resampling", "allowed: 'mode', 'nearest'"),
         ("schema_version=2", "schema_version", "2 seen; allowed: 1"),
         ("project=null", "project", "expected a block of keys"),
