@@ -1,6 +1,13 @@
-"""Cumulative slope length along D8 flow paths."""
+"""Cumulative slope length along D8 flow paths, tile by tile, whatever the tiles.
 
+One tile finds its own longest paths, and says which border cells slopes leave it by, how long they are there, and how much longer the way
+of one that enters becomes. A graph of these crossings gives the longest path that enters at each border cell; the tile lets it go on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,10 +15,13 @@ import xarray as xr
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
-from rusle_engine.core.lift import whole
+from rusle_engine.core.lift import Layout, Place, TwoPasses, two_passes
 from rusle_engine.core.variables import SLOPE_LENGTH
+from rusle_engine.terrain.accumulation import checked_codes, steps_of_codes
 from rusle_kernels import path_length as kernels
-from rusle_kernels.neighbours import ESRI_CODES, NODATA_CODE
+from rusle_kernels import stream_graph
+from rusle_kernels.borders import perimeter_size
+from rusle_kernels.neighbours import NODATA_CODE
 
 Array = np.ndarray[Any, Any]
 
@@ -22,39 +32,107 @@ LEAST_RAD = float(np.radians(0.1))
 """Level ground counts as 0.1° where slopes are compared."""
 _UNIT_M = 2.0**-29
 """Lengths of cells are whole multiples of this [m], halves of half of it: sums are exact in float64 up to 8000 km."""
-_BYTES = 70.0
-"""Bytes for each cell: directions twice, kept directions, inflow counts, slope, the two lengths, and the results' copies into chunks."""
-_CODES = (*ESRI_CODES.tolist(), NODATA_CODE)
+_WORKING_BYTES = 48.0
+"""Bytes of each cell of a tile in hand: the three rasters, directions kept, inflows, two lengths, and the ways from the border."""
+_STATE_BYTES = 17.0
+"""Bytes of each cell between the passes: the direction kept and two lengths."""
+_BORDER_BYTES = 64.0
+"""Bytes of each border cell of a tile in the graph: half a crossing, what enters, where it leads on and how far."""
 
 
-def _padded(d8: Array) -> tuple[Array, Array]:
-    """Directions with a ring of nodata, and how far each code leads in the flattened padded raster.
+@dataclass(frozen=True)
+class Rules:
+    """Lengths of cells of each row (sideways, lengthways, diagonal, without direction), and the shares of the angle that a slope keeps."""
+
+    lengths: Array
+    keep_gentle: float
+    keep_steep: float
+
+
+@dataclass(frozen=True)
+class Crossings:
+    """What the graph needs of a tile: border cells that lead into other tiles (place, slot, longest path there) and, of each border cell, the
+    one onward and how much longer a path becomes on its way there, or to its end in the tile.
+    """
+
+    leaving: Array
+    slots: Array
+    lengths: Array
+    onward: Array
+    through: Array
+
+
+@dataclass(frozen=True)
+class TilePaths:
+    """A tile between the passes: directions kept and its own longest paths at the upper and lower end of each cell (padded), and ``through``."""
+
+    kept: Array
+    start: Array
+    end: Array
+    through: Array
+
+
+def summarise(padded: Array, theta: Array, ended: Array, place: Place, *, rules: Rules) -> tuple[Crossings, TilePaths]:
+    """A tile's own longest paths.
 
     Raises
     ------
     InputError
-        When a value is none of the codes.
+        When a code is none of the nine, or directions lead round in a circle.
     """
-    wrong = np.argwhere(~np.isin(d8, _CODES))
-    if wrong.size:
-        row, column = wrong[0].tolist()
-        raise InputError(f"d8 (flow direction) is {d8[row, column]} at row {row}, column {column}; expected one of {', '.join(map(str, _CODES))}")
-    pitch = d8.shape[1] + 2
-    step_of_code = np.zeros(256, np.int64)
-    step_of_code[ESRI_CODES[:8]] = [-pitch - 1, -pitch, -pitch + 1, -1, 1, pitch - 1, pitch, pitch + 1]
-    return np.pad(d8.astype(np.uint8), 1, constant_values=NODATA_CODE), step_of_code
-
-
-def _paths(codes: Array, theta: Array, ended: Array, *, lengths: Array, shares: tuple[float, float]) -> tuple[Array, Array]:
-    """Slope lengths at the upper and lower end of each cell of a whole raster [m]."""
-    padded, step_of_code = _padded(codes)
-    kept, inflows = np.empty(padded.shape, np.uint8), np.empty(padded.shape, np.uint8)
-    kernels.kept_directions(padded, step_of_code, theta, ended, GENTLE_RAD, *shares, LEAST_RAD, kept, inflows)
-    start, end = np.zeros(padded.shape), np.zeros(padded.shape)
-    kernels.cell_lengths(padded, inflows, *lengths, end)
-    stuck = kernels.longest_paths(kept, step_of_code, inflows, np.empty(padded.shape[1], np.int64), start, end)
+    codes = checked_codes(padded, place)
+    step_of_code = steps_of_codes(place.width + 2)
+    kept, inflows, fed = (np.empty(codes.shape, np.uint8) for _ in range(3))
+    shares = GENTLE_RAD, rules.keep_gentle, rules.keep_steep, LEAST_RAD
+    kernels.kept_directions(codes, step_of_code, theta, ended, *shares, kept, inflows, fed)
+    start, end = np.zeros(codes.shape), np.zeros(codes.shape)
+    kernels.cell_lengths(codes, fed, *np.ascontiguousarray(rules.lengths[:, place.rows]), end)
+    stuck = kernels.longest_paths(kept, step_of_code, inflows, np.empty(codes.shape[1], np.int64), start, end)
     if stuck:
         raise InputError(f"d8 (flow direction) leads round in circles: {stuck:,} cells drain into each other. Compute it by flow_direction.")
+    size = perimeter_size(place.height, place.width)
+    onward, through = np.full(size, -1, np.int32), np.zeros(size)
+    leaving, slots, lengths = np.empty(size, np.int32), np.empty(size, np.uint8), np.empty(size)
+    spaces = np.empty(codes.shape, np.int32), np.empty(codes.shape)
+    count = kernels.border_ways(kept, step_of_code, start, end, *spaces, leaving, slots, lengths, onward, through)
+    crossings = Crossings(leaving[:count].copy(), slots[:count].copy(), lengths[:count].copy(), onward, through)
+    return crossings, TilePaths(kept, start, end, through)
+
+
+def solve(records: Sequence[Crossings], layout: Layout) -> list[Array]:
+    """The longest path that enters each tile, along its perimeter; 0 where none does.
+
+    Raises
+    ------
+    InputError
+        When directions lead round in a circle through several tiles.
+    """
+    leaving_starts = _starts([record.leaving.size for record in records])
+    border_starts = _starts([record.onward.size for record in records])
+    leaving, slots, lengths, through = (
+        np.concatenate([getattr(record, part) for record in records]) for part in ("leaving", "slots", "lengths", "through")
+    )
+    onward = np.concatenate([np.where(r.onward >= 0, r.onward + first, -1) for r, first in zip(records, leaving_starts)])
+    entering = np.empty(leaving.size, np.int64)
+    stream_graph.entering_places(leaving_starts, layout.row_starts, layout.column_starts, border_starts, leaving, slots, entering)
+    inflow = np.zeros(border_starts[-1])
+    spaces = np.zeros(leaving.size, np.int64), np.empty(leaving.size, np.int64)
+    stuck = kernels.greatest_crossings(entering, onward, through, lengths, *spaces, inflow)
+    if stuck:
+        raise InputError(f"d8 (flow direction) leads round in circles: {stuck:,} steps from tile to tile never end. Compute it by flow_direction.")
+    return [inflow[first:last].copy() for first, last in pairwise(border_starts)]
+
+
+def _starts(sizes: Sequence[int]) -> Array:
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+
+
+def finish(state: TilePaths, inflow: Array, place: Place) -> tuple[Array, Array]:
+    """Slope lengths at the upper and lower end of each cell of a tile."""
+    start, end = state.start.copy(), state.end.copy()  # a scheduler may finish a tile twice
+    places = np.flatnonzero(inflow > 0)
+    longest_first = places[np.argsort(-(inflow + state.through)[places], kind="stable")]
+    kernels.lengthen(state.kept, steps_of_codes(place.width + 2), longest_first, inflow, start, end)
     return start[1:-1, 1:-1].copy(), end[1:-1, 1:-1].copy()
 
 
@@ -65,9 +143,21 @@ def slope_lengths(
 
     A cell's own length is its size along the flow, or its diagonal; half of that where a slope begins. The length at a cell's upper end is
     the longest that flows in from slopes that go on in it. A slope ends where the angle falls, from one cell to the next, below the share
-    ``keep_gentle`` (the upper one below 5 percent) or ``keep_steep``, and where a cell has ``ended``.
+    ``keep_gentle`` (the upper one below 5 percent) or ``keep_steep``, and where a cell has ``ended`` (not 0).
     """
     cells = np.stack([grid.dx_m, grid.dy_m, np.hypot(grid.dx_m, grid.dy_m), np.sqrt(grid.dx_m * grid.dy_m)])
-    function = partial(_paths, lengths=np.rint(cells / _UNIT_M) * _UNIT_M, shares=(keep_gentle, keep_steep))
-    start, end = whole(function, codes, theta, ended, dtypes=[np.float64, np.float64], bytes_per_cell=_BYTES, step="slope length")
+    rules = Rules(np.rint(cells / _UNIT_M) * _UNIT_M, keep_gentle, keep_steep)
+    passes = TwoPasses(
+        step="slope length",
+        summarise=partial(summarise, rules=rules),
+        solve=solve,
+        finish=finish,
+        around=(NODATA_CODE, np.nan, 0),
+        dtypes=(np.dtype(np.float64), np.dtype(np.float64)),
+        working_bytes=_WORKING_BYTES,
+        state_bytes=_STATE_BYTES,
+        border_bytes=_BORDER_BYTES,
+        tile_size=512,
+    )
+    start, end = two_passes(passes, codes, theta, ended)
     return SLOPE_LENGTH.describe(start, method=METHOD), SLOPE_LENGTH.describe(end, method=METHOD)

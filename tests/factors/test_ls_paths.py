@@ -234,6 +234,29 @@ def test_lazy_equals_eager_on_any_tiling(rows, columns, tile):
         assert many[name].values.tobytes() == one[name].values.tobytes()
 
 
+@pytest.mark.parametrize("tile", [(64, 64), (16, 16), (7, 11), (1, 64), (64, 1)])
+def test_a_serpentine_through_many_tiles(tile):
+    """Eastwards and back again, row by row: every cell but the first has another 30 m above it."""
+    rows, columns = 64, 64
+    codes = np.full((rows, columns), 1, np.uint8)
+    codes[1::2] = 16
+    codes[0::2, -1] = codes[1::2, 0] = 4
+    codes[-1, 0] = 0
+    order = np.arange(rows * columns).reshape(rows, columns)
+    order[1::2] = order[1::2, ::-1]
+    dem = xr.DataArray(-0.5 * order, dims=("y", "x"), attrs={"units": "m"}).chunk(y=tile[0], x=tile[1])
+    lengths = paths(dem, direction=codes, cutoff_below_5_pct=0.0, cutoff_from_5_pct=0.0)
+    assert np.array_equal(lengths, 15.0 + D * order)
+
+
+def test_a_circle_through_two_tiles_is_refused():
+    codes = np.full((4, 8), 1, np.uint8)
+    codes[1, 2:6], codes[2, 2:6], codes[1, 5], codes[2, 2] = 1, 16, 4, 64
+    dem = xr.DataArray(np.zeros((4, 8)), dims=("y", "x"), attrs={"units": "m"}).chunk(y=4, x=4)
+    with pytest.raises(InputError, match="circles"):
+        paths(dem, direction=codes, cutoff_below_5_pct=0.0).compute()
+
+
 def refuse(*_args, **_kwargs):
     raise AssertionError("something was computed too early")
 
@@ -255,7 +278,7 @@ def test_one_s_own_directions_are_followed_and_circles_refused():
     with pytest.raises(InputError, match="circles: 2 cells"):
         paths(heights, direction=north)
     north[3, 1] = 3
-    with pytest.raises(InputError, match="is 3 at row 3, column 1; expected one of 32, 64"):
+    with pytest.raises(InputError, match="is 3 at row 3, column 1; expected one of 1 E, 2 SE"):
         paths(heights, direction=north)
 
 
