@@ -69,6 +69,18 @@ class Layout:
         return 2 * (sum(self.heights) * len(self.widths) + sum(self.widths) * len(self.heights))
 
 
+def joined(sizes: tuple[int, ...], least: int) -> tuple[int, ...]:
+    """Pieces of a side, neighbours joined so that none is shorter than ``least``, or one piece is left."""
+    pieces = [0]
+    for size in sizes:
+        if pieces[-1] >= least:
+            pieces.append(0)
+        pieces[-1] += size
+    if len(pieces) > 1 and pieces[-1] < least:
+        pieces[-2:] = [pieces[-2] + pieces[-1]]
+    return tuple(pieces)
+
+
 @dataclass(frozen=True)
 class TwoPasses:
     """The three functions, with what they need: the value around the raster for each array, and bytes.

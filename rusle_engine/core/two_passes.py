@@ -19,7 +19,7 @@ from dask.delayed import delayed
 
 from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.tile_graph import on_chunks
-from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses
+from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses, joined
 
 __all__ = ["Layout", "Place", "Tile", "TwoPasses", "two_passes"]
 
@@ -50,22 +50,10 @@ def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, 
         kinds = enumerate(passes.dtypes)
         return tuple(_labelled(first, da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype))) for i, dtype in kinds)
     chunks = lazy[0].data.chunks
-    layout = Layout(*(_joined(sizes, passes.ring) for sizes in chunks))
+    layout = Layout(*(joined(sizes, passes.ring) for sizes in chunks))
     _require(passes, layout, 0.0)
     blocks = [_block(array, (layout.heights, layout.widths)) for array in arrays]
     return tuple(_labelled(first, array.rechunk(chunks)) for array in on_chunks(passes, layout, blocks))
-
-
-def _joined(sizes: tuple[int, ...], least: int) -> tuple[int, ...]:
-    """Pieces of a side, neighbours joined so that none is shorter than ``least``, or one piece is left."""
-    joined = [0]
-    for size in sizes:
-        if joined[-1] >= least:
-            joined.append(0)
-        joined[-1] += size
-    if len(joined) > 1 and joined[-1] < least:
-        joined[-2:] = [joined[-2] + joined[-1]]
-    return tuple(joined)
 
 
 def _labelled(first: xr.DataArray, data: Any) -> xr.DataArray:

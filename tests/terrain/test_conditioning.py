@@ -121,9 +121,9 @@ def test_feet_are_refused():
         condition(raster(np.ones((3, 3))).assign_attrs(units="feet"))
 
 
-def test_an_unknown_method_is_refused_and_the_known_one_named():
-    with pytest.raises(InputError, match=r"method 'breach' is not known; choose one of 'fill'"):
-        condition(np.ones((3, 3)), method="breach", units="m")
+def test_an_unknown_method_is_refused_and_the_known_ones_named():
+    with pytest.raises(InputError, match=r"method 'carve' is not known; choose one of 'fill', 'breach'"):
+        condition(np.ones((3, 3)), method="carve", units="m")
 
 
 def test_a_stack_of_rasters_is_refused():

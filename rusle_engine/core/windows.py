@@ -1,0 +1,128 @@
+"""Problems that look some way around each tile, in several rasters at once: one pass over tiles with a wide ring of cells around them.
+
+Lazy rasters keep their chunks as tiles (narrow ones are joined for the work); arrays in memory are cut into tiles and run on all threads.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import xarray as xr
+from dask.base import is_dask_collection
+from dask.delayed import delayed
+from dask.graph_manipulation import clone
+
+from rusle_engine.core.memory import memory_budget, require_memory, usable_threads
+from rusle_engine.core.tiles import Layout, Place, Tile, joined
+
+
+@dataclass(frozen=True)
+class Windows:
+    """``function(*windows, place) -> (raster, …)`` sees each tile with ``ring`` cells around it, ``around`` (one for each array) beyond the raster.
+
+    ``working_bytes`` are those of each cell of a window, results included, ``search_bytes`` those that each tile takes besides.
+    """
+
+    step: str
+    function: Callable[..., tuple[Tile, ...]]
+    ring: int
+    around: tuple[Any, ...]
+    dtypes: tuple[Any, ...]
+    working_bytes: float
+    search_bytes: float
+    tile_size: int
+    way_out: str
+
+
+def windows(problem: Windows, *arrays: xr.DataArray) -> tuple[xr.DataArray, ...]:
+    """Run ``problem`` over rasters (y, x) of one grid; lazy when one of them is, in its chunks.
+
+    Raises
+    ------
+    MemoryBudgetError
+        At once, before any work, when the windows in hand (in memory: the results too) exceed the memory budget.
+    """
+    first = arrays[0]
+    lazy = [array for array in arrays if is_dask_collection(array)]
+    if not lazy:
+        layout = Layout.squares(first.shape, problem.tile_size)
+        _require(problem, layout, first.size * sum(np.dtype(dtype).itemsize for dtype in problem.dtypes))
+        results = _in_memory(problem, layout, [np.asarray(array.values) for array in arrays])
+    else:
+        chunks = lazy[0].data.chunks
+        layout = Layout(*(joined(sizes, problem.ring) for sizes in chunks))
+        _require(problem, layout, 0)
+        blocks = [array.chunk(dict(zip(array.dims, (layout.heights, layout.widths)))).data for array in arrays]
+        results = tuple(raster.rechunk(chunks) for raster in _lazily(problem, layout, blocks))
+    return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in results)
+
+
+def read_again(array: xr.DataArray) -> xr.DataArray:
+    """A lazy array that is read a second time where it is used late, unless all of it may stay in memory meanwhile."""
+    if not is_dask_collection(array) or array.nbytes <= memory_budget() / 8:
+        return array
+    return array.copy(data=clone(array.data))
+
+
+def _require(problem: Windows, layout: Layout, kept_bytes: int) -> None:
+    window = (max(layout.heights) + 2 * problem.ring) * (max(layout.widths) + 2 * problem.ring)
+    tiles = min(len(layout.heights) * len(layout.widths), usable_threads())
+    need = tiles * (window * problem.working_bytes + problem.search_bytes) + kept_bytes
+    require_memory(tiles * window, need / (tiles * window), f"{problem.step}, with {problem.ring} cells around each tile,", problem.way_out)
+
+
+def _in_memory(problem: Windows, layout: Layout, rasters: list[Tile]) -> tuple[Tile, ...]:
+    results = tuple(np.empty(rasters[0].shape, dtype) for dtype in problem.dtypes)
+
+    def on_tile(place: Place) -> None:
+        framed = (_framed(raster, place, around, problem.ring) for raster, around in zip(rasters, problem.around))
+        for result, tile in zip(results, problem.function(*framed, place)):
+            result[place.rows, place.columns] = tile
+
+    serial = dask.config.get("scheduler", None) in ("synchronous", "single-threaded", "sync")
+    with ThreadPoolExecutor(1 if serial else int(dask.config.get("num_workers", None) or usable_threads())) as pool:
+        list(pool.map(on_tile, layout.places))
+    return results
+
+
+def _framed(raster: Tile, place: Place, around: Any, ring: int) -> Tile:
+    """The window of a tile of ``raster``."""
+    framed = np.full((place.height + 2 * ring, place.width + 2 * ring), around, raster.dtype)
+    top, left = max(place.row - ring, 0), max(place.column - ring, 0)
+    part = raster[top : place.row + place.height + ring, left : place.column + place.width + ring]
+    i, j = top - place.row + ring, left - place.column + ring
+    framed[i : i + part.shape[0], j : j + part.shape[1]] = part
+    return framed
+
+
+def _lazily(problem: Windows, layout: Layout, blocks: list[Any]) -> list[Any]:
+    """One task for each tile, after those that put the windows together."""
+    depth = {axis: problem.ring if count > 1 else 0 for axis, count in enumerate((len(layout.heights), len(layout.widths)))}
+    beside = tuple((problem.ring - depth[axis],) * 2 for axis in (0, 1))  # a side in one piece: the ring is all beyond the raster
+
+    def on_tile(place: Place, *parts: Tile) -> tuple[Tile, ...]:
+        padded = (np.pad(part, beside, constant_values=around) for part, around in zip(parts, problem.around))
+        return problem.function(*(np.ascontiguousarray(window) for window in padded), place)
+
+    overlapped = [
+        da.overlap.overlap(block, depth=depth, boundary=around, allow_rechunk=False).to_delayed(optimize_graph=False).ravel()
+        for block, around in zip(blocks, problem.around)
+    ]
+    call = delayed(on_tile, pure=False, nout=len(problem.dtypes))
+    shape = len(layout.heights), len(layout.widths)
+    tiles = np.empty(shape, object)
+    for index, place, *parts in zip(np.ndindex(shape), layout.places, *overlapped):
+        tiles[index] = call(place, *parts)
+    return [
+        da.block(
+            [
+                [da.from_delayed(tiles[i, j][k], (height, width), meta=np.empty((0, 0), dtype)) for j, width in enumerate(layout.widths)]
+                for i, height in enumerate(layout.heights)
+            ]
+        )
+        for k, dtype in enumerate(problem.dtypes)
+    ]
