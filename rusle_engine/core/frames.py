@@ -15,6 +15,7 @@ import numpy as np
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
+from rusle_engine.core.memory import memory_budget
 from rusle_engine.core.scratch import Scratch, Spilled
 
 Tile = np.ndarray[Any, Any]
@@ -45,7 +46,7 @@ def stashed(scratch: Scratch, tile: Tile, ring: int) -> Stash:
 
 def frame(tile: Tile | Stash, neighbours: Sequence[Borders | Stash | None], around: Any, ring: int) -> Tile:
     """``tile`` in the frame that its neighbours (in the order of ``AROUND``, None beyond the raster) give it."""
-    values = np.asarray(tile.tile.get() if isinstance(tile, Stash) else tile)
+    values = opened(tile)
     framed = np.empty((values.shape[0] + 2 * ring, values.shape[1] + 2 * ring), values.dtype)
     framed[ring:-ring, ring:-ring] = values
     sides = {-1: slice(0, ring), 0: slice(ring, -ring), 1: slice(-ring, None)}
@@ -105,7 +106,27 @@ class Frames:
         return (self._tiles, i, j), [(self._neighbours, k, m) if 0 <= k < rows and 0 <= m < columns else None for k, m in inside]
 
 
-def is_stashed(raster: Any, ring: int) -> bool:
-    """Whether the tiles of ``raster`` go to the disk anyway, for another who looks at them."""
+def waits_on_disk(raster: Any, ring: int) -> bool:
+    """Whether tiles of ``raster`` wait on the disk for those around them: when three rows of them would take much of the memory budget, or when
+    they are there anyway, for another who looks around them."""
+    rows = 3 * max(raster.chunks[0]) * raster.shape[1] * raster.dtype.itemsize
+    return _is_on_disk(raster, ring) or rows > memory_budget() / 16
+
+
+def without_frame(raster: Any) -> tuple[Any, str]:
+    """What a graph that uses tiles of ``raster`` has to be built upon, and the layer that has them, for ``opened``.
+
+    They come from the disk when they are there, so that nobody keeps them in memory until the end because he wants them at the end.
+    """
+    source = Frames(raster, 1, "", on_disk=True).source if _is_on_disk(raster, 1) else raster
+    return source, source.name
+
+
+def opened(tile: Tile | Stash) -> Tile:
+    """A tile, from wherever it waits."""
+    return np.asarray(tile.tile.get() if isinstance(tile, Stash) else tile)
+
+
+def _is_on_disk(raster: Any, ring: int) -> bool:
     scratch = _scratches.get(f"stash-{tokenize(raster.name, ring)}")
     return scratch is not None and scratch.folder.is_dir()

@@ -18,8 +18,8 @@ from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.core.frames import Frames, frame, is_stashed, layered
-from rusle_engine.core.memory import memory_budget, require_memory
+from rusle_engine.core.frames import Frames, Stash, frame, layered, opened, waits_on_disk, without_frame
+from rusle_engine.core.memory import require_memory
 from rusle_engine.core.two_passes import Layout, Place, Tile, TwoPasses, two_passes
 
 __all__ = [
@@ -123,7 +123,7 @@ def stencil(
     def on_tile(tile: Any, neighbours: list[Any], place: Place) -> Tile:
         return run(frame(tile, neighbours, nodata, depth), place.row, place.height, place.width)
 
-    frames = Frames(lazy, depth, "a stencil", on_disk=_on_disk(lazy, depth))
+    frames = Frames(lazy, depth, "a stencil", on_disk=waits_on_disk(lazy, depth))
     name = f"stencil-{tokenize(lazy.name, kernel, rows, parameters, depth, np.dtype(dtype), nodata, frames.source.name)}"
     places = Layout(*lazy.chunks).places
     tasks: dict[Any, Any] = {"on-tile-" + name: on_tile}
@@ -137,10 +137,8 @@ def _called(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def _on_disk(raster: Any, ring: int) -> bool:
-    """Whether tiles of ``raster`` wait on the disk for those around them: when three rows of them would take much of the memory budget."""
-    rows = 3 * max(raster.chunks[0]) * raster.shape[1] * raster.dtype.itemsize
-    return is_stashed(raster, ring) or rows > memory_budget() / 16
+def _on_opened(function: Callable[..., Any], tiles: list[Any], row: int, column: int) -> Any:
+    return function(*(opened(tile) if np.ndim(tile) == 2 or isinstance(tile, Stash) else tile for tile in tiles), row, column)
 
 
 def whole(
@@ -190,13 +188,15 @@ def tiled(
         return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in rasters), [record]
     chunks = next(a.data.chunks for a in arrays if a.ndim == 2 and is_lazy(a))
     blocks = [a.chunk(dict(zip(a.dims, chunks))).data if a.ndim == 2 else a.data for a in arrays]
+    sources = [without_frame(block) if np.ndim(block) == 2 else (block, getattr(block, "name", "")) for block in blocks]
     name = f"tiled-{uuid4().hex}"
     tasks: dict[Any, Any] = {"function-" + name: function}
     indices = list(np.ndindex(len(chunks[0]), len(chunks[1])))
     for index, place in zip(indices, Layout(*chunks).places):
-        inputs = [(block.name, *index[: block.ndim]) if is_dask_collection(block) else block for block in blocks]
-        tasks[name, *index] = (_called, "function-" + name, *inputs, place.row, place.column)
-    visits = da.Array(layered(name, tasks, [block for block in blocks if is_dask_collection(block)]), name, chunks, meta=np.empty((0, 0)))
+        inputs = [(layer, *index[: source.ndim]) if is_dask_collection(source) else source for source, layer in sources]
+        tasks[name, *index] = (_on_opened, "function-" + name, inputs, place.row, place.column)
+    lazy = [source for source, _ in sources if is_dask_collection(source)]
+    visits = da.Array(layered(name, tasks, lazy), name, chunks, meta=np.empty((0, 0)))
 
     def parts(k: int) -> tuple[str, HighLevelGraph]:
         own = f"{name}-{k}"

@@ -14,8 +14,8 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection, tokenize
-from dask.highlevelgraph import HighLevelGraph
 
+from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frame
 from rusle_engine.core.memory import usable_threads
 from rusle_engine.core.two_passes import Layout, Place, Tile
 
@@ -86,23 +86,31 @@ def _framed(raster: Tile, strip: Place, ring: int, around: Any) -> Tile:
 def _lazily(function: Filling, arrays: Sequence[xr.DataArray], dtypes: Sequence[Any], ring: int, around: Any) -> list[Any]:
     chunks = next(array.data.chunks for array in arrays if is_dask_collection(array))
     blocks = [array.chunk(dict(zip(array.dims, chunks))).data for array in arrays]
-    if ring:
-        blocks[0] = da.overlap.overlap(blocks[0], depth=ring, boundary=around, allow_rechunk=False)
+    frames = Frames(blocks[0], ring, "one pass", on_disk=waits_on_disk(blocks[0], ring)) if ring else None
+    sources = [without_frame(block) for block in blocks]
     name = f"one-pass-{tokenize(function, ring, around, [block.name for block in blocks], [str(dtype) for dtype in dtypes])}"
     graph: dict[Any, Any] = {"function-" + name: function}  # by reference: it may hold a number for each row
     shape = (len(chunks[0]), len(chunks[1]))
     for number, place in enumerate(Layout(*chunks).places):
         index = divmod(number, shape[1])
-        graph["tile-" + name, *index] = (_filled, "function-" + name, [(block.name, *index) for block in blocks], place, list(dtypes))
-        for k in range(len(dtypes)):
-            graph[f"{name}-{k}", *index] = (getitem, ("tile-" + name, *index), k)
-    return [
-        da.Array(HighLevelGraph.from_collections(f"{name}-{k}", graph, blocks), f"{name}-{k}", chunks, meta=np.empty((0, 0), dtype))
-        for k, dtype in enumerate(dtypes)
-    ]
+        tiles = [(layer, *index) for _, layer in sources]
+        neighbours = None
+        if frames is not None:
+            tiles[0], neighbours = frames.of(*index)
+        graph["tile-" + name, *index] = (_filled, "function-" + name, tiles, neighbours, ring, around, place, list(dtypes))
+    used = [source if frames is None or k else frames.source for k, (source, _) in enumerate(sources)]
+    tiled = da.Array(layered("tile-" + name, graph, used), "tile-" + name, chunks, meta=np.empty((0, 0)))
+    results = []
+    for k, dtype in enumerate(dtypes):
+        own = {(f"{name}-{k}", *index): (getitem, ("tile-" + name, *index), k) for index in np.ndindex(shape)}
+        results.append(da.Array(layered(f"{name}-{k}", own, [tiled]), f"{name}-{k}", chunks, meta=np.empty((0, 0), dtype)))
+    return results
 
 
-def _filled(function: Filling, tiles: list[Tile], place: Place, dtypes: Sequence[Any]) -> tuple[Tile, ...]:
+def _filled(
+    function: Filling, tiles: list[Any], neighbours: list[Any] | None, ring: int, around: Any, place: Place, dtypes: Sequence[Any]
+) -> tuple[Tile, ...]:
+    first = opened(tiles[0]) if neighbours is None else frame(tiles[0], neighbours, around, ring)
     results = tuple(np.empty((place.height, place.width), dtype) for dtype in dtypes)
-    function(*(np.ascontiguousarray(tile) for tile in tiles), place, *results)
+    function(*(np.ascontiguousarray(tile) for tile in [first, *map(opened, tiles[1:])]), place, *results)
     return results
