@@ -1,9 +1,9 @@
-"""Zones read and written: polygons with an id and a name, from the files county offices have."""
+"""Zones and other polygons read and written, from the files county offices have."""
 
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -85,20 +85,54 @@ def read_zones(
     InputError
         When it cannot be read, is empty, has no CRS, lacks a field, or holds an id twice or not at all, or something else than polygons.
     """
-    source, kind = _source(path)
-    chosen = _layer(source, layer)
-    table = _read(source, kind, chosen, encoding)
-    if table.empty:
-        raise InputError(f"{source} holds no zones")
+    source, table = _read_layer(path, layer, encoding, "zones")
     id_field, name_field = (
         name if stated is None and name in table.columns else stated for name, stated in (("zone_id", id_field), ("zone_name", name_field))
     )
-    declared = None if table.crs is None else table.crs.to_wkt()
     ids = _ids(table, id_field, source)
     columns = {"zone_id": ids, "zone_name": ids if name_field is None else _names(table, name_field, ids, source)}
-    return gpd.GeoDataFrame(
-        columns, geometry=_polygons(table, source), crs=settled(declared, crs, source.name, "A Shapefile keeps it in its .prj: add it")
-    )
+    return gpd.GeoDataFrame(columns, geometry=_polygons(table, source), crs=_crs_of(table, crs, source))
+
+
+def read_polygons(
+    path: PathLike, *, columns: Mapping[str, str] | None = None, layer: str | None = None, encoding: str | None = None, crs: Any = None
+) -> gpd.GeoDataFrame:
+    """Read polygons with all their fields, such as a register of measures.
+
+    Parameters
+    ----------
+    path, layer, encoding, crs
+        As for ``read_zones``.
+    columns
+        What the file calls a field, by the name that it gets.
+
+    Returns
+    -------
+    GeoDataFrame
+        Every field, and ``geometry`` (valid polygons and multipolygons, two-dimensional), in the file's CRS.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        As ``read_zones``.
+    """
+    source, table = _read_layer(path, layer, encoding, "polygons")
+    named = {name: _field(table, theirs, source) for name, theirs in (columns or {}).items()}
+    others = {str(name): table[name] for name in table.columns if name != table.geometry.name and name not in named}
+    return gpd.GeoDataFrame({**others, **named}, geometry=_polygons(table, source), crs=_crs_of(table, crs, source))
+
+
+def _read_layer(path: PathLike, layer: str | None, encoding: str | None, what: str) -> tuple[Path, gpd.GeoDataFrame]:
+    source, kind = _source(path)
+    table = _read(source, kind, _layer(source, layer), encoding)
+    if table.empty:
+        raise InputError(f"{source} holds no {what}")
+    return source, table
+
+
+def _crs_of(table: gpd.GeoDataFrame, stated: Any, source: Path) -> CRS:
+    declared = None if table.crs is None else table.crs.to_wkt()
+    return settled(declared, stated, source.name, "A Shapefile keeps it in its .prj: add it")
 
 
 def zones_on(zones: gpd.GeoDataFrame, crs: Any) -> gpd.GeoDataFrame:

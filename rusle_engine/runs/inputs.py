@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -23,8 +24,9 @@ from rusle_engine.files.atomic import sha256
 from rusle_engine.files.rasters import RasterInfo, alignment_of, describe_raster, open_aligned, open_raster, require_values
 from rusle_engine.files.table_input import number_of, require_columns
 from rusle_engine.files.tables import read_class_table, read_table
+from rusle_engine.files.vectors import read_polygons
 from rusle_engine.runs.config import Dem
-from rusle_engine.runs.sources import ClassRaster, Constant, Quantity, QuantityRaster, RecordTable, Table
+from rusle_engine.runs.sources import ClassRaster, Constant, PolygonLayer, Quantity, QuantityRaster, RecordTable, Table
 from rusle_engine.runs.statistics import Statistics, observed, total
 
 log = logging.getLogger("rusle_engine")
@@ -184,6 +186,17 @@ class Inputs:
         shadowed = [ours for theirs, ours in ours_by_theirs.items() if theirs in table.columns and ours in table.columns]
         return table.drop(columns=shadowed).rename(columns=ours_by_theirs)
 
+    def polygons(self, source: PolygonLayer, role: str) -> gpd.GeoDataFrame:
+        """Polygons with their fields under the engine's names."""
+        table = read_polygons(source.file, columns=source.columns, layer=source.layer, encoding=source.encoding, crs=source.crs)
+        self.note(role, parts_of_layer(source.file), rows=len(table), crs=table.crs.to_string())
+        return table
+
+    def blank(self) -> xr.DataArray:
+        """A raster on the run's grid and in its chunks that is read from nowhere."""
+        array = self.grid.label(np.broadcast_to(np.uint8(0), self.grid.shape))
+        return array.chunk(dict(zip(("y", "x"), self.chunks)), token=f"blank-{self.grid.shape}-{self.chunks}")
+
     def note(self, role: str, paths: tuple[Path, ...], records: Sequence[Any] = (), **details: Any) -> None:
         self.noted.append(Input(role, paths, details, list(records)))
 
@@ -245,6 +258,14 @@ def files_of(block: Any) -> list[Path]:
         block = {name: getattr(block, name) for name in type(block).model_fields}
     members: Iterable[Any] = block.values() if isinstance(block, Mapping) else block if isinstance(block, tuple | list) else ()
     return list(dict.fromkeys(file for member in members for file in files_of(member)))
+
+
+def parts_of_layer(path: Path) -> tuple[Path, ...]:
+    """The files of a layer of polygons: a Shapefile is several."""
+    if path.suffix.lower() != ".shp":
+        return (path,)
+    parts = [part for part in path.parent.iterdir() if part.stem == path.stem and part.suffix.lower() in (".shx", ".dbf", ".prj", ".cpg")]
+    return (path, *sorted(parts))
 
 
 def _bytes(path: Path) -> int:

@@ -52,7 +52,8 @@ def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statisti
         "long_name_zh": factor.attrs.get("long_name_zh"),
     }
     if isinstance(block, MethodBlock):
-        entry |= {"method": block.method, "options": block.options}
+        settled = {name: factor.attrs[name] for name, value in block.options.items() if value is None and name in factor.attrs}
+        entry |= {"method": block.method, "options": block.options | settled}
     else:
         entry |= {"source": "constant" if isinstance(block, Constant) else factor.attrs.get("source", "raster"), "options": {}}
     entry["sources"] = [factor.attrs["source"]] if isinstance(block, MethodBlock) and "source" in factor.attrs else []

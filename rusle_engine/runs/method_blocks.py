@@ -11,12 +11,12 @@ from rusle_engine.core.variables import Variable
 from rusle_engine.factors.tables import ClassTable
 from rusle_engine.runs.rain_blocks import Rain, ValueRecord
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function
-from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, Quantity, QuantityRaster, RecordTable, Table, refused
+from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, PolygonLayer, Quantity, QuantityRaster, RecordTable, Table, refused
 
-FROM_RUN = ("dem", "theta", "landcover")
-"""Parameters that a run supplies: the DEM, its slope, and the land cover, each named once in the configuration."""
+FROM_RUN = ("dem", "theta", "grid", "landcover")
+"""Parameters that a run supplies: the DEM, its slope, the run's grid, and the land cover, each named once in the configuration."""
 
-_DATA_KINDS = ("raster", "classes", "table", "rain")
+_DATA_KINDS = ("raster", "classes", "table", "polygons", "rain")
 
 
 def quantity(variable: Variable) -> OneOf:
@@ -84,7 +84,12 @@ def _annotation(parameter: Parameter, result: Variable) -> Any:
         return Annotated[Quantity, quantity(parameter.variable)]
     if parameter.kind == "table" and parameter.annotation in (ClassTable, ClassTable | None):  # of the factor itself, by class
         return Annotated[RecordTable, AfterValidator(lambda table: table.model_copy(update={"columns": {"value": result.symbol, **table.columns}}))]
-    by_kind: dict[str, Any] = {"classes": ClassRaster, "table": RecordTable, "rain": Rain if parameter.name == "rain" else ValueRecord}
+    by_kind: dict[str, Any] = {
+        "classes": ClassRaster,
+        "table": RecordTable,
+        "polygons": PolygonLayer,
+        "rain": Rain if parameter.name == "rain" else ValueRecord,
+    }
     return by_kind[parameter.kind] if parameter.kind in by_kind else _readable(parameter.annotation)
 
 

@@ -39,10 +39,10 @@ from rusle_engine.files.tables import read_class_names, read_table
 from rusle_engine.files.vectors import read_zones
 from rusle_engine.runs.config import Config, ZoneLayer, ZoneRaster
 from rusle_engine.runs.config import LandArea as LandAreaBlock
-from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of
+from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of, parts_of_layer
 from rusle_engine.runs.rain_inputs import erosivity
 from rusle_engine.runs.signatures import factor_function
-from rusle_engine.runs.sources import ClassRaster, LengthTimesSteepness, MethodBlock, RainSource, RecordTable, did_you_mean
+from rusle_engine.runs.sources import ClassRaster, LengthTimesSteepness, MethodBlock, PolygonLayer, RainSource, RecordTable, did_you_mean
 from rusle_engine.terrain.slope import slope
 
 log = logging.getLogger("rusle_engine")
@@ -136,7 +136,10 @@ class Planner:
         if isinstance(rain := block.inputs.get("rain"), RainSource):
             found.erosivity = erosivity(rain, block, found.inputs, key, dem)
             return found.erosivity["R"]
-        result: xr.DataArray = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **block.options)
+        options = block.options
+        if "year" in options and options["year"] is None:
+            options["year"] = self.config.project.year
+        result: xr.DataArray = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **options)
         return result
 
     def _topography(self, inputs: Inputs, block: LengthTimesSteepness) -> xr.DataArray:
@@ -156,7 +159,10 @@ class Planner:
                 arguments[name] = inputs.records(source, role)
             elif isinstance(source, ClassRaster):
                 arguments[name] = inputs.classes(source, role)
+            elif isinstance(source, PolygonLayer):
+                arguments[name] = inputs.polygons(source, role)
             else:
+                assert not isinstance(source, RainSource)  # R has a way of its own
                 variable = parameters[name].variable
                 assert variable is not None
                 assert not isinstance(source, RainSource)
@@ -167,6 +173,8 @@ class Planner:
             inputs.look_up(key, mapped, codes_of(arguments["table"]), table.file)
         if "theta" in block.from_run and dem is not None:
             arguments["theta"] = SLOPE_ANGLE.describe(slope(dem))
+        if "grid" in block.from_run:
+            arguments["grid"] = inputs.blank()
         if "landcover" in block.from_run and self.config.landcover is not None:
             arguments["landcover"] = inputs.classes(self.config.landcover, "landcover")
         return arguments
@@ -296,17 +304,9 @@ def land_area_of_region(measured: Mapping[str, int], stated: Mapping[str, float]
     return {REGION_ID: math.fsum(stated.values())}
 
 
-def parts_of_layer(path: Path) -> tuple[Path, ...]:
-    """The files of a layer of polygons: a Shapefile is several."""
-    if path.suffix.lower() != ".shp":
-        return (path,)
-    parts = [part for part in path.parent.iterdir() if part.stem == path.stem and part.suffix.lower() in (".shx", ".dbf", ".prj", ".cpg")]
-    return (path, *sorted(parts))
-
-
 def files_of_factor(config: Config, key: str) -> list[Path]:
     """The files that a factor is made from, the land cover and the DEM among them where its table or method uses them."""
     block = config.factors[key]
     used = list(block.from_run) if isinstance(block, MethodBlock) else ["landcover"] if getattr(block, "classes", None) == "landcover" else []
     shared = {"landcover": config.landcover, "dem": config.dem, "theta": config.dem}
-    return [*files_of(block), *(file for name in used for file in files_of(shared[name]))]
+    return [*files_of(block), *(file for name in used for file in files_of(shared.get(name)))]

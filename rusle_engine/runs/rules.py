@@ -17,7 +17,7 @@ _GIVEN = (*FACTORS, "B", "L", "S")
 def rule_problems(values: Mapping[str, Any]) -> list[Problem]:
     """Every need of one key for another that is not there, and every two that exclude each other."""
     factors = {key: block for key in dict.fromkeys(_GIVEN) if isinstance(block := values.get(key), Mapping)}
-    problems = [*_equation(values), *_topography(values), *_double_counting(values)]
+    problems = [*_equation(values), *_topography(values), *_double_counting(values), *_year(values)]
     if values.get("dem") is None:
         computed = [key for key, block in factors.items() if set(_from_run(key, block)) & set(_TERRAIN)]
         if computed:
@@ -78,6 +78,16 @@ def _double_counting(values: Mapping[str, Any]) -> list[Problem]:
             "Set E: 1; or give E without what the heights show, and set dem.shows_terraces: false.",
         )
     ]
+
+
+def _year(values: Mapping[str, Any]) -> list[Problem]:
+    """A register of measures is read for a year."""
+    block, project = values.get("E"), values.get("project")
+    if not isinstance(block, Mapping) or block.get("method") != "register" or block.get("year") is not None:
+        return []
+    if isinstance(project, Mapping) and project.get("year") is not None:
+        return []
+    return [Problem("E.year", "missing, and so is project.year; the measures built in that year or before count")]
 
 
 def _is_one(block: Any) -> bool:

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Literal
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -21,7 +22,7 @@ from rusle_engine.core import variables
 from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import Variable
 
-Kind = Literal["raster", "classes", "table", "rain", "option", "method"]
+Kind = Literal["raster", "classes", "table", "polygons", "rain", "option", "method"]
 
 _NOT_OFFERED = {"units", "components", "direction", "upslope_area", "cell_size_m"}
 """Parameters for plain arrays and for callers who bring their own routing; files declare all of it."""
@@ -148,6 +149,8 @@ def parameter_descriptions(function: Callable[..., Any]) -> dict[str, str]:
 
 def _kind(name: str, annotation: Any) -> Kind:
     members = _members(annotation)
+    if gpd.GeoDataFrame in members:
+        return "polygons"
     if pd.DataFrame in members:
         return "table"
     if pd.Series in members:

@@ -14,7 +14,7 @@ from pydantic import ValidationError, create_model
 from rusle_engine.core.errors import ConfigError, InputError, Problem
 from rusle_engine.core.grid import Grid
 from rusle_engine.files.rasters import RasterOutput, write_rasters
-from rusle_engine.runs.config import FACTOR_KEYS, Config, Dem, LandCover
+from rusle_engine.runs.config import FACTOR_KEYS, Config, Dem, LandCover, Project
 from rusle_engine.runs.inputs import Inputs, Problems
 from rusle_engine.runs.method_blocks import FROM_RUN, factor
 from rusle_engine.runs.plan import Plan, Planner
@@ -28,7 +28,9 @@ from rusle_engine.runs.yaml_reading import parse_yaml
 
 _USAGE = 2
 _TILE_CELLS = 1024
-_METAVARS = {"raster": "FILE|NUMBER", "classes": "FILE", "table": "FILE.csv", "rain": "FILE.csv"}
+_METAVARS = {"raster": "FILE|NUMBER", "classes": "FILE", "table": "FILE.csv", "polygons": "FILE", "rain": "FILE.csv"}
+_FILES_FROM_RUN = ("dem", "grid", "landcover")
+"""What a run would supply, as the command takes it."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ def compute_factor(key: str, given: Mapping[str, str], out: Path | None, *, prog
     ConfigError
         With every option that is wrong or missing (exit code 2, or 66 when only files are missing).
     """
-    block, dem, landcover = _read(key, given)
-    result, erosivity = _compute(key, block, dem, landcover)
+    block, shared = _read(key, given)
+    result, erosivity = _compute(key, block, shared["dem"], shared["landcover"], shared["grid"])
     variable = factor_function(key).variable
     if result.ndim < 2:
         if out is not None:
@@ -115,7 +117,7 @@ def compute_factor(key: str, given: Mapping[str, str], out: Path | None, *, prog
     return Found(str(out), {"factor": key, "path": out, "units": variable.units, **statistics, "attributes": _plain(result.attrs)})
 
 
-def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, Dem | None, LandCover | None]:
+def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, dict[str, Any]]:
     """The options as the blocks of a configuration, validated; every problem at once."""
     function = factor_function(key)
     problems: list[Problem] = []
@@ -128,9 +130,10 @@ def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, Dem | None, LandC
     method = values.pop(function.method_parameter, None) or function.parameter(function.method_parameter).default
     own = {name: value for name, value in values.items() if name not in FROM_RUN}
     own = _by_table(own) if method == "table" else {"method": method, **dict.fromkeys(function.must_name), **own}
-    fields: dict[str, Any] = {"factor": (Annotated[Factor, factor(key)], ...), "dem": (Dem | None, None), "landcover": (LandCover | None, None)}
+    kinds: dict[str, Any] = {"dem": Dem, "grid": Dem, "landcover": LandCover}
+    fields: dict[str, Any] = {"factor": (Annotated[Factor, factor(key)], ...), **{name: (kind | None, None) for name, kind in kinds.items()}}
     model = create_model("Command", **fields)
-    raw = {"factor": own} | {name: values[name] for name in ("dem", "landcover") if name in values}
+    raw = {"factor": own} | {name: values[name] for name in _FILES_FROM_RUN if name in values}
     try:
         read: Any = model.model_validate(raw, context={"folder": Path.cwd()})
     except ValidationError as error:
@@ -139,7 +142,7 @@ def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, Dem | None, LandC
         problems += _missing(read.factor, given)
     if problems:
         raise _usage(problems)
-    return read.factor, read.dem, read.landcover
+    return read.factor, {name: getattr(read, name) for name in _FILES_FROM_RUN}
 
 
 def _value(name: str, text: str, parameters: tuple[Parameter, ...]) -> Any:
@@ -180,16 +183,17 @@ def _missing(block: Factor, given: Mapping[str, str]) -> list[Problem]:
     needed = {"dem" if name == "theta" else name for name in needed}
     if isinstance(block, MethodBlock) and any(isinstance(source, RainStations) for source in block.inputs.values()):
         needed.add("dem")
-    missing = [Problem(_flag(name), "missing; this method needs it") for name in ("dem", "landcover") if name in needed and name not in given]
-    unused = [Problem(_flag(name), "this method does not use it") for name in ("dem", "landcover") if name in given and name not in needed]
+    missing = [Problem(_flag(name), "missing; this method needs it") for name in _FILES_FROM_RUN if name in needed and name not in given]
+    unused = [Problem(_flag(name), "this method does not use it") for name in _FILES_FROM_RUN if name in given and name not in needed]
     return missing + unused
 
 
-def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | None) -> tuple[xr.DataArray, xr.Dataset | None]:
+def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | None, grid: Dem | None) -> tuple[xr.DataArray, xr.Dataset | None]:
     parts: dict[str, Any] = {**dict.fromkeys((*FACTOR_KEYS, "L", "S")), key: block, "dem": dem, "landcover": landcover}
+    parts["project"] = Project.model_construct(name="")
     config = Config.model_construct(**parts)
     problems = Problems(collect=False)
-    sources = [dem, *(block.inputs.values() if isinstance(block, MethodBlock) else [block]), landcover]
+    sources = [grid, dem, *(block.inputs.values() if isinstance(block, MethodBlock) else [block]), landcover]
     lead = next((source for source in sources if isinstance(source, Dem | QuantityRaster | ClassRaster)), None)
     if lead is None:
         inputs = Inputs(Grid(1, 1, Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0), None), ((1,), (1,)), problems)

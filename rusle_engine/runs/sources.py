@@ -201,6 +201,21 @@ class RecordTable(FileBlock):
     """Text encoding of the file, such as gbk; null: UTF-8, else GB18030."""
 
 
+class PolygonLayer(FileBlock):
+    """Polygons with fields, such as a register of measures; a bare path is short for ``{file: path}``."""
+
+    file: ExistingLayer
+    """GeoPackage, Shapefile, GeoJSON or FileGDB."""
+    layer: str | None = None
+    """Layer in the file; null: its only one."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """What the file calls the fields, such as {type: 措施类型}; those not named here have the engine's names."""
+    encoding: str | None = None
+    """Text encoding of Shapefile attributes, such as gbk; null: what the .cpg file says."""
+    crs: str | None = None
+    """CRS of a file that states none, such as EPSG:4490."""
+
+
 class RainSource(Block):
     """Rain, in one of the blocks of ``rain_blocks``."""
 
@@ -211,7 +226,7 @@ class RainSource(Block):
 
 
 Quantity = QuantityRaster | Constant | Table
-Source = Quantity | ClassRaster | RecordTable | RainSource
+Source = Quantity | ClassRaster | RecordTable | PolygonLayer | RainSource
 
 
 class MethodBlock(Block):

@@ -3,9 +3,11 @@
 import inspect
 import json
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 
 from rusle_engine.cli.app import app
@@ -108,6 +110,34 @@ def test_p_by_slope_on_cropland(rusle):
     code, _, err = rusle("p", *options)
     assert code == 0, err
     assert read_raster("P.tif")[3].tolist() == np.array([0.6, 0.6, 1, 1, 1], "f4").tolist()
+
+
+def test_t_on_cropland_and_e_by_class(rusle, tmp_path):
+    land = write_raster("landcover.tif", np.array([[11, 31], [31, 11]], "u1"))
+    zones = write_raster("zones.tif", np.array([[1, 1], [2, 2]], "u1"))
+    (tmp_path / "t.csv").write_text("code,T\n1,0.37\n2,0.281\n")
+    options = ("--landcover", land, "--rotation", zones, "--table", "t.csv", "--cropland", 11, "--method", "rotation_zones", "--out", "T.tif")
+    code, _, err = rusle("t", *options)
+    assert code == 0, err
+    assert read_raster("T.tif").tolist() == np.array([[0.37, 1], [1, 0.281]], "f4").tolist()
+    (tmp_path / "e.csv").write_text("code,E\n1,1\n2,0.084\n")
+    assert rusle("e", "--landcover", zones, "--table", "e.csv", "--out", "E.tif")[0] == 0
+    assert read_raster("E.tif").tolist() == np.array([[1, 1], [0.084, 0.084]], "f4").tolist()
+
+
+def test_e_of_a_register_of_measures(rusle, tmp_path):
+    grid = write_raster("grid.tif", np.zeros((2, 3), "f4"))
+    place = [shapely.box(500_000, 3_999_970, 500_030, 4_000_000), shapely.box(500_060, 3_999_970, 500_075, 4_000_000)]
+    measures = gpd.GeoDataFrame({"type": ["terrace", "pit"], "year_built": [2020, 2024]}, geometry=place, crs=32649)
+    measures.to_file(tmp_path / "measures.gpkg")
+    (tmp_path / "types.csv").write_text("type,E\nterrace,0.1\npit,0.4\n")
+    options = ("--method", "register", "--measures", "measures.gpkg", "--table", "{file: types.csv, code_column: type}", "--grid", grid)
+    for year, pit in ((2023, 1.0), (2024, 1 - 0.5 * 0.6)):
+        code, _, err = rusle("e", *options, "--year", year, "--out", f"E{year}.tif")
+        assert code == 0, err
+        assert read_raster(f"E{year}.tif") == pytest.approx(np.array([[0.1, 1, pit], [1, 1, 1]]), rel=1e-6)
+    ended, _, err = rusle("e", *options, "--out", "E.tif")
+    assert (ended, "needs year=" in err) == (65, True)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from rusle_engine.core.errors import ConfigError
 from rusle_engine.factors.c import c_factor
+from rusle_engine.factors.e import e_factor
 from rusle_engine.factors.k import k_factor
 from rusle_engine.factors.ls import ls_factor
 from rusle_engine.factors.p import p_factor
@@ -26,7 +27,7 @@ OTHERS = {"rusle.yml": {"B", "E", "T"}, "csle.yml": {"C", "P"}}
 """The factors of the other equation."""
 SCHEMA = schema()
 SHARED = {"QuantityRaster", "Constant", "Table", "ClassRaster", "RecordTable"}  # explained once, at the head of the file
-FUNCTIONS = {"R": r_factor, "K": k_factor, "LS": ls_factor, "C": c_factor, "P": p_factor, "T": t_factor}
+FUNCTIONS = {"R": r_factor, "K": k_factor, "LS": ls_factor, "C": c_factor, "P": p_factor, "E": e_factor, "T": t_factor}
 
 
 def sections(text):
@@ -135,7 +136,7 @@ def test_the_example_of_the_guide_can_be_read(tmp_path):
 @pytest.mark.parametrize("key", FUNCTIONS)
 def test_every_option_of_a_factor_function_can_be_said_in_the_file(key):
     not_of_files = {"units", "components", "direction", "upslope_area", "cell_size_m"}
-    named_elsewhere = {"dem", "theta", "landcover"}
+    named_elsewhere = {"dem", "theta", "grid", "landcover"}
     names = set(inspect.signature(FUNCTIONS[key]).parameters) - not_of_files - named_elsewhere
     names = {"method" if name == "length" else name for name in names}
     said = {k for name in blocks(SCHEMA["properties"][key]) for block in objects(SCHEMA["$defs"][name]) for k in block["properties"]}

@@ -1,7 +1,9 @@
 """CSLE as a run: told by its factors, never mixed with RUSLE, recorded as what it is."""
 
+import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 
 import rusle_engine as rusle
 from rusle_engine.core.errors import ConfigError
@@ -116,6 +118,63 @@ def test_the_functions_alone_give_the_same(finished):
     t = rusle.t_factor(landcover=landcover, rotation=rotation, table=T_OF, cropland=[CROPLAND], method="rotation_zones")
     np.testing.assert_array_equal(e.values.astype(np.float32), stored(result, "E"))
     np.testing.assert_array_equal(t.values.astype(np.float32), stored(result, "T"))
+
+
+# ---------------------------------------------------------------------------------------------------------- a register of measures
+
+
+def put_register(region):
+    """A terrace of 2020 over whole cells, one of 2021 and one of 2022; the fields as an office might call them."""
+    corner = region.transform @ (0, 0)
+    place = [shapely.box(corner[0] + 30 * left, corner[1] - 30 * 60, corner[0] + 30 * (left + 10), corner[1] - 30 * 50) for left in (20, 40, 60)]
+    fields = {"类型": ["梯田"] * 3, "建成年份": [2020, 2021, 2022], "状况": ["完好", "损坏", "完好"]}
+    gpd.GeoDataFrame(fields, geometry=place, crs=region.crs).to_file(region.folder / "measures.gpkg")
+    write_csv(region.folder / "types.csv", [{"type": "梯田", "E": 0.2}])
+    write_csv(region.folder / "conditions.csv", [{"code": "完好", "effect": 1}, {"code": "损坏", "effect": 0.5}])
+    region.config["E"] = {
+        "method": "register",
+        "measures": {"file": "measures.gpkg", "columns": {"type": "类型", "year_built": "建成年份", "condition": "状况"}},
+        "table": {"file": "types.csv", "code_column": "type"},
+        "conditions": "conditions.csv",
+    }
+    region.config["output"]["report"] = False
+
+
+def expected_e(shape, *values):
+    e = np.ones(shape)
+    for left, value in zip((20, 40, 60), values):
+        e[50:60, left : left + 10] = value
+    return e.astype(np.float32)
+
+
+def test_measures_count_from_the_year_they_were_built(region):
+    put_register(region)
+    before = region.run()  # project.year is 2021
+    np.testing.assert_allclose(stored(before, "E"), expected_e(region.shape, 0.2, 0.6, 1.0), rtol=1e-7)
+    entry = before.manifest["factors"]["E"]
+    assert (entry["method"], entry["options"]["year"], entry["method_status"]) == ("register", 2021, "unchecked")
+    assert {"E.measures", "E.table", "E.conditions"} <= {one["role"] for one in before.manifest["inputs"]}
+    region.config["E"]["year"] = 2022
+    np.testing.assert_allclose(stored(region.run(), "E"), expected_e(region.shape, 0.2, 0.6, 0.2), rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "message"),
+    [
+        (lambda c: c["project"].pop("year"), "E.year", "missing, and so is project.year"),
+        (lambda c: c["E"].pop("table"), "E.table", "missing"),
+        (lambda c: c["E"].pop("measures"), "E.measures", "missing"),
+        (lambda c: c["E"]["measures"].__setitem__("columns", {"type": "类型", "year_built": "年份"}), "E", "no field '年份'; its fields are"),
+        (lambda c: c["E"]["measures"].__setitem__("columns", {"type": "类型"}), "E", "no field 'year_built' and 'condition'"),
+        (lambda c: c["E"].__setitem__("conditions", "types.csv"), "E", "types.csv has no column 'code'"),
+    ],
+)
+def test_what_is_wrong_with_a_register_is_told_by_check(region, change, where, message):
+    put_register(region)
+    change(region.config)
+    (problem,) = region.check()
+    assert problem.where == where
+    assert message in problem.message
 
 
 # ---------------------------------------------------------------------------------------------------------------- what is refused
