@@ -6,7 +6,7 @@ of a tile's, so blocks of blocks are merged in the same way, as many levels as t
 other. From it answers go back the same way.
 
 ``merge(records, layout, place) -> (record, state)`` takes the records of a block's tiles (or smaller blocks), how the block is cut into them,
-and where it lies in the raster; ``spread(state, answer, layout, place) -> answers`` gives each of them its answer (see core/two_passes.py).
+and where it lies in the raster; ``spread(state, answer) -> answers`` gives each of them its answer.
 ``solve(records, layout)`` is both for the whole raster as one block. Every choice is by (height, cell, lower end) as in one tree of all cells:
 the levels cannot show.
 """
@@ -67,10 +67,12 @@ class TileAnswer:
 class BlockState:
     """A block between merging and spreading.
 
-    Where the nodes of each tile begin; the nodes of the tiles' perimeters; the edges that are in the tree or are links of the block; the node
-    of each terminal; and of each tile's links, which are in the tree or links of the block.
+    How it is cut and where it lies; where the nodes of each tile begin; the nodes of the tiles' perimeters; the edges that are in the tree or
+    are links of the block; the node of each terminal; and of each tile's links, which are in the tree or links of the block.
     """
 
+    layout: Layout
+    place: Place
     node_starts: Array
     borders: Array
     edges: TileEdges
@@ -131,7 +133,8 @@ def merge(records: Sequence[TileRecord], layout: Layout, place: Place) -> tuple[
     between = TileEdges(edges.keys[kept], edges.cells[kept], edges.slots[kept], edges.own[kept].astype(index), edges.other[kept].astype(index))
     links = np.flatnonzero(~crossing)
     link_starts = np.searchsorted(links, edge_starts)
-    state = BlockState(node_starts, borders, between, crossing[kept], role[kept] == _LINK, terminal_nodes, link_starts, role[links])
+    is_link = role[kept] == _LINK
+    state = BlockState(layout, place, node_starts, borders, between, crossing[kept], is_link, terminal_nodes, link_starts, role[links])
     return TileRecord(terminals, border.astype(index), handed_on), state
 
 
@@ -152,14 +155,14 @@ def _choose(edges: TileEdges, terminal: Array) -> Array:
     return role
 
 
-def spread(state: BlockState, answer: TileAnswer, layout: Layout, place: Place) -> list[TileAnswer]:
+def spread(state: BlockState, answer: TileAnswer) -> list[TileAnswer]:
     """The answers to the block's tiles."""
-    edges = state.edges
+    layout, place, edges = state.layout, state.place, state.edges
     rows, columns = layout.row_starts + place.row, layout.column_starts + place.column
     border_starts = perimeter_starts(layout)
     in_tree = np.ones(edges.keys.size, bool)
     in_tree[state.is_link] = answer.links
-    level, exit_cells, exit_slots = _drained(state, answer, np.flatnonzero(in_tree), place.raster_width)
+    level, exit_cells, exit_slots = _drained(state, answer, np.flatnonzero(in_tree))
     accepted = state.link_roles == _KEPT
     accepted[state.link_roles == _LINK] = answer.links[~state.crossing[state.is_link]]
 
@@ -174,7 +177,7 @@ def spread(state: BlockState, answer: TileAnswer, layout: Layout, place: Place) 
     return answers
 
 
-def _drained(state: BlockState, answer: TileAnswer, in_tree: Array, raster_width: int) -> tuple[Array, Array, Array]:
+def _drained(state: BlockState, answer: TileAnswer, in_tree: Array) -> tuple[Array, Array, Array]:
     """Water level of each node of the block, and the cell and slot by which it leaves its tile."""
     edges, nodes = state.edges, int(state.node_starts[-1]) + 1
     level = np.full(nodes, answer.level[0], edges.keys.dtype)
@@ -184,7 +187,7 @@ def _drained(state: BlockState, answer: TileAnswer, in_tree: Array, raster_width
     level[exits], exit_cells[exits], exit_slots[exits] = answer.level[leaving + 1], answer.exit_cells[leaving], answer.exit_slots[leaving]
     spaces = np.empty(nodes + 1, np.int64), np.empty(2 * in_tree.size, np.int64), np.empty(nodes, np.int64)
     ends = edges.keys, edges.cells, edges.slots, edges.own, edges.other, state.crossing
-    reached = basin_graph.drain_nodes(raster_width, in_tree, *ends, exits, *spaces, level, exit_cells, exit_slots)
+    reached = basin_graph.drain_nodes(state.place.raster_width, in_tree, *ends, exits, *spaces, level, exit_cells, exit_slots)
     assert reached == nodes  # every terminal has a way out
     return level, exit_cells, exit_slots
 
@@ -194,7 +197,7 @@ def solve(records: Sequence[TileRecord], layout: Layout) -> list[TileAnswer]:
     height, width = sum(layout.heights), sum(layout.widths)
     place = Place(0, 0, height, width, width)
     record, state = merge(records, layout, place)
-    return spread(state, beyond(record, place), layout, place)
+    return spread(state, beyond(record, place))
 
 
 def beyond(record: TileRecord, place: Place) -> TileAnswer:

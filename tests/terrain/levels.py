@@ -22,9 +22,9 @@ def solved_in_levels(graph, records, layout, levels):
         rows = range(block_row * down, block_row * down + len(inside.heights))
         columns = range(block_column * right, block_column * right + len(inside.widths))
         tiles = [row * len(layout.widths) + column for row in rows for column in columns]
-        blocks.append((tiles, inside, place, *graph.merge([records[tile] for tile in tiles], inside, place)))
+        blocks.append((tiles, *graph.merge([records[tile] for tile in tiles], inside, place)))
     answers = [None] * len(records)
-    for (tiles, inside, place, _, state), answer in zip(blocks, solved_in_levels(graph, [block[3] for block in blocks], coarse, levels[1:])):
-        for tile, told in zip(tiles, graph.spread(state, answer, inside, place), strict=True):
+    for (tiles, _, state), answer in zip(blocks, solved_in_levels(graph, [block[1] for block in blocks], coarse, levels[1:])):
+        for tile, told in zip(tiles, graph.spread(state, answer), strict=True):
             answers[tile] = told
     return answers
