@@ -18,6 +18,8 @@ _HOME = {
     "r_factor": "factors.r",
     "erosive_storms": "factors.storms",
     "k_factor": "factors.k",
+    "usda_texture": "factors.soil_texture",
+    "depth_weighted": "factors.soil_texture",
     "c_factor": "factors.c",
     "p_factor": "factors.p",
     "e_factor": "factors.e",

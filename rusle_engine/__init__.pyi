@@ -14,6 +14,8 @@ from rusle_engine.factors.k import k_factor as k_factor
 from rusle_engine.factors.ls import ls_factor as ls_factor
 from rusle_engine.factors.p import p_factor as p_factor
 from rusle_engine.factors.r import r_factor as r_factor
+from rusle_engine.factors.soil_texture import depth_weighted as depth_weighted
+from rusle_engine.factors.soil_texture import usda_texture as usda_texture
 from rusle_engine.factors.storms import erosive_storms as erosive_storms
 from rusle_engine.factors.t import t_factor as t_factor
 from rusle_engine.files.rasters import open_raster as open_raster

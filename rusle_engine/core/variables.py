@@ -25,6 +25,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "1": ("", "fraction", "dimensionless", "m/m", "m m-1", "m2/m2", "m2 m-2", "-", "none", "unitless"),
     "%": ("percent", "pct", "per cent", "g (100 g)-1", "g/100g"),
     "g kg-1": ("g/kg", "g kg^-1", "g·kg⁻¹", "g·kg-1"),
+    "dg kg-1": ("dg/kg", "dg kg^-1"),
+    "cm3 dm-3": ("cm3/dm3", "cm³/dm³", "vol. ‰", "per mille"),
     "mm": ("millimetre", "millimeter", "millimetres", "millimeters", "毫米"),
     "mm d-1": ("mm/day", "mm/d", "mm day-1", "mm day^-1"),
     "kg m-2 s-1": ("kg/m2/s", "kg m^-2 s^-1"),
@@ -71,6 +73,8 @@ _CONVERSIONS: dict[tuple[str, str], float] = {
     ("%", "1"): 0.01,
     ("1", "%"): 100.0,
     ("g kg-1", "%"): 0.1,
+    ("dg kg-1", "%"): 0.01,
+    ("cm3 dm-3", "%"): 0.1,
     ("%", "g kg-1"): 10.0,
     ("0.1 mm", "mm"): 0.1,
     ("mm d-1", "mm"): 1.0,
@@ -210,6 +214,13 @@ SILT = Variable("silt", "%", "silt content", "粉粒含量", (0.0, 100.0), "%")
 CLAY = Variable("clay", "%", "clay content", "黏粒含量", (0.0, 100.0), "%")
 ORGANIC_CARBON = Variable("soc", "%", "soil organic carbon", "土壤有机碳", (0.0, 60.0), "%")
 ORGANIC_MATTER = Variable("om", "%", "soil organic matter", "土壤有机质", (0.0, 100.0), "%")
+VERY_FINE_SAND = Variable("very_fine_sand", "%", "very fine sand content", "极细砂含量", (0.0, 100.0), "%")
+STRUCTURE = Variable("structure", "1", "soil structure code", "土壤结构等级", (1.0, 4.0), "1")
+PERMEABILITY = Variable("permeability", "1", "soil permeability code", "土壤渗透等级", (1.0, 6.0), "1")
+ROCK_COVER = Variable("rock_cover", "%", "cover of the surface by rock fragments", "地表砾石盖度", (0.0, 100.0), "%")
+ERODIBILITY_FLAGS = Variable(
+    "k_flags", "1", "what shaped K: 1 fractions do not close, 2 beyond the nomograph, 4 organic matter held, 8 held at 0", "K 标记", (0, 15), "1"
+)
 RAINFALL = Variable("rain", "mm", "rainfall per time step", "时段降雨量", (0.0, 2000.0), "mm")
 RAIN_INTENSITY = Variable("rain_intensity", "mm h-1", "rain intensity", "降雨强度", (0.0, 2400.0), "mm h-1")
 MONTHLY_RAINFALL = Variable("monthly_rain", "mm month-1", "rain of a month", "月降雨量", (0.0, 10000.0), "mm month-1")
