@@ -114,16 +114,27 @@ def summarise_rows(padded: Array, place: Place, *, amounts: Array, scale: float)
 def summarise_weights(padded: Array, weights: Array, greatest: Any, place: Place, *, cells: int) -> tuple[Crossings, TileSums]:
     """A tile's own sums of weights in fixed point, for a raster of ``cells`` whose ``greatest`` weight is known."""
     codes = checked_codes(padded, place)
-    inside = weights[1:-1, 1:-1]
-    amounts = np.where(codes[1:-1, 1:-1] == NODATA_CODE, 0.0, inside)
+    factor = fixed_point(float(greatest) * cells)
+    total = np.zeros(codes.shape, np.int64)
+    total[1:-1, 1:-1] = weights_in_fixed_point(weights[1:-1, 1:-1], codes[1:-1, 1:-1], factor, place)
+    return _summarised(codes, total, 1 / factor)
+
+
+def weights_in_fixed_point(weights: Array, codes: Array, factor: float, place: Place) -> Array:
+    """``weights`` of a tile times ``factor`` as integers; 0 where there is no direction.
+
+    Raises
+    ------
+    InputError
+        When a weight is missing where there is a direction.
+    """
+    amounts = np.where(codes == NODATA_CODE, 0.0, weights)
     if not np.isfinite(amounts).all():
         i, j = (int(k) for k in np.argwhere(~np.isfinite(amounts))[0])
         where = f"row {place.row + i}, column {place.column + j}"
-        raise InputError(f"weights are {inside[i, j]} at {where}, where there is a flow direction; fill the gap first")
-    factor = fixed_point(float(greatest) * cells)
-    total = np.zeros(codes.shape, np.int64)
-    total[1:-1, 1:-1] = np.rint(amounts * factor)
-    return _summarised(codes, total, 1 / factor)
+        raise InputError(f"weights are {weights[i, j]} at {where}, where there is a flow direction; fill the gap first")
+    integers: Array = np.rint(amounts * factor).astype(np.int64)
+    return integers
 
 
 def _summarised(codes: Array, total: Array, scale: float) -> tuple[Crossings, TileSums]:

@@ -1,6 +1,6 @@
 """Where water goes and how much arrives: D8 directions and accumulation."""
 
-from typing import Literal, get_args
+from typing import Literal, get_args, overload
 
 import numpy as np
 import xarray as xr
@@ -13,10 +13,11 @@ from rusle_engine.terrain.accumulation import CODES, fixed_point, row_sums, weig
 from rusle_engine.terrain.conditioning import require_heights, require_method
 from rusle_engine.terrain.drainage import Array, drainage
 from rusle_engine.terrain.flat_ties import FlatTies, require_ties
+from rusle_engine.terrain.multiple_flow import MultipleFlow, Routing, exponent_of
 from rusle_kernels.neighbours import NODATA_CODE
 
 FlowScheme = Literal["d8"]
-RoutingScheme = Literal["d8", "tarboton1997", "quinn1991", "freeman1991", "qin2007"]
+RoutingScheme = Literal["d8", MultipleFlow]
 
 
 def steepness_weights(dx: Array, dy: Array) -> Array:
@@ -30,32 +31,62 @@ def grid_of_cells(dem: xr.DataArray, cell_size_m: float | tuple[float, float] | 
     return Grid.of(dem, 1.0 if plain and cell_size_m is None else cell_size_m)
 
 
+@overload
 def flow_direction(
     dem: Raster,
     *,
-    scheme: FlowScheme = "d8",
+    scheme: Literal["d8"] = "d8",
+    exponent: float | None = None,
     flat_ties: FlatTies = "index",
     quantum_m: float | None = None,
     cell_size_m: float | tuple[float, float] | None = None,
     units: str | None = None,
-) -> xr.DataArray:
-    r"""D8 flow directions of a DEM as it is: every cell drains, without a cycle, and nothing flows uphill on the filled surface.
+) -> xr.DataArray: ...
+@overload
+def flow_direction(
+    dem: Raster,
+    *,
+    scheme: MultipleFlow,
+    exponent: float | None = None,
+    flat_ties: FlatTies = "index",
+    quantum_m: float | None = None,
+    cell_size_m: float | tuple[float, float] | None = None,
+    units: str | None = None,
+) -> xr.Dataset: ...
+def flow_direction(
+    dem: Raster,
+    *,
+    scheme: RoutingScheme = "d8",
+    exponent: float | None = None,
+    flat_ties: FlatTies = "index",
+    quantum_m: float | None = None,
+    cell_size_m: float | tuple[float, float] | None = None,
+    units: str | None = None,
+) -> xr.DataArray | xr.Dataset:
+    r"""Where water goes on a DEM as it is: every cell drains, without a cycle, and nothing flows uphill on the filled surface.
 
-    On the minimal fill F (``condition``) a cell with a strictly lower neighbour drains to the steepest one,
+    On the minimal fill F (``condition``) a cell with a strictly lower neighbour drains, by scheme,
 
-    .. math:: \max_k \; [F(c) - F(c_k)] / d_k,
+    - ``d8``: to the steepest one, :math:`\max_k \tan\beta_k = [F(c) - F(c_k)] / d_k`, :math:`d_k` the true distance (on a geographic grid the
+      cell's own row gives dx, dy and the diagonal); of equally steep ones to the first in the order NW, N, NE, W, E, SW, S, SE;
+    - ``tarboton1997`` (D∞): to the two neighbours of the steepest of eight triangular facets, in proportion to the angle from the other's
+      direction; to one where its direction is steepest;
+    - ``quinn1991``: to all lower ones, :math:`L_k \tan\beta_k`, with L half a side, or a quarter of the diagonal;
+    - ``freeman1991``: to all lower ones, :math:`(\tan\beta_k)^p`;
+    - ``qin2007``: to all lower ones, :math:`L_k (\tan\beta_k)^f`, :math:`f = 8.9 \min(e, 1) + 1.1`, e the greatest :math:`\tan\beta_k`.
 
-    :math:`d_k` the true distance (on a geographic grid the cell's own row gives dx, dy and the diagonal); of equally steep ones the first
-    in the order NW, N, NE, W, E, SW, S, SE. Every other cell (in lakes and flats) drains to its parent in the unique minimum spanning tree
-    of the grid, cells ordered by (height, row-major index) and the outside lowest of all: the streams of a lake follow its floor. Both
-    depend on heights alone, never on tiles or threads.
+    Every other cell (in lakes and flats) drains, whole, to its parent in the unique minimum spanning tree of the grid, cells ordered by
+    (height, row-major index) and the outside lowest of all: the streams of a lake follow its floor. All depends on heights alone,
+    never on tiles or threads.
 
     Parameters
     ----------
     dem
         Elevation [m] (y, x), not filled. Heights that are not finite are nodata.
     scheme
-        Whose routing: ``d8``.
+        Whose routing: d8, or several neighbours by tarboton1997, quinn1991, freeman1991 or qin2007.
+    exponent
+        p of ``freeman1991``; his 1.1 when not given.
     flat_ties
         Which of two cells of one height comes first in the tree: the earlier one (index), or, for heights in whole steps, the one nearer
         to lower ground in their flat, and of those as near the one further from higher ground (packed; distances in cells, up to 8; then
@@ -69,32 +100,49 @@ def flow_direction(
 
     Returns
     -------
-    DataArray (y, x)
-        uint8: 1 E, 2 SE, 4 S, 8 SW, 16 W, 32 NW, 64 N, 128 NE (the ESRI codes); 0 leaves the grid or drains into nodata; 255 nodata.
+    DataArray (y, x), or Dataset
+        For d8, uint8: 1 E, 2 SE, 4 S, 8 SW, 16 W, 32 NW, 64 N, 128 NE (the ESRI codes); 0 leaves the grid or drains into nodata; 255 nodata.
         A cell at the edge leaves the grid (0) when none of its neighbours is lower.
+        For the others a routing that ``flow_accumulation`` takes: ``d8`` (as above) and ``filled`` [m], from which shares follow, with the
+        scheme as attribute; for tarboton1997 also ``angle`` [rad], anticlockwise from east, −1 where water leaves the grid.
 
     Raises
     ------
     InputError
-        When ``dem`` is not a raster of numbers in metres, or its grid cannot be known; when packed ties are asked for without the step, or
-        (where directions are computed) a height is no multiple of it.
+        When ``dem`` is not a raster of numbers in metres, its grid cannot be known, or ``exponent`` is not one of ``freeman1991``; when packed
+        ties are asked for without the step, or (where directions are computed) a height is no multiple of it.
     MemoryBudgetError
         When a raster in memory, or the tiles in hand of a lazy one, are larger than the memory budget allows.
 
     Notes
     -----
     Sources: O'Callaghan & Mark 1984, Computer Vision, Graphics and Image Processing 28:323 (D8); Cordonnier, Bovy & Braun 2019, Earth
-    Surface Dynamics 7:549 (basins drained along their minimum spanning tree).
+    Surface Dynamics 7:549 (basins drained along their minimum spanning tree); Tarboton 1997, Water Resources Research 33:309; Quinn et al.
+    1991, Hydrological Processes 5:59; Freeman 1991, Computers & Geosciences 17:413; Qin et al. 2007, International Journal of Geographical
+    Information Science 21:443 (these four from memory, unchecked).
 
     Examples
     --------
     >>> import numpy as np
     >>> flow_direction(np.array([[3.0, 2.0, 1.0]]), units="m").values.tolist()
     [[1, 1, 0]]
+    >>> routing = flow_direction(np.array([[3.0, 2.0, 1.0]]), scheme="tarboton1997", units="m")
+    >>> routing["angle"].values.tolist()
+    [[0.0, 0.0, -1.0]]
     """
-    require_method(scheme, get_args(FlowScheme), "scheme")
+    require_method(scheme, ("d8", *get_args(MultipleFlow)), "scheme")
+    power = exponent_of(scheme, exponent)
     heights = require_heights(dem, units)
-    return directions_on(heights, grid_of_cells(heights, cell_size_m), flat_ties=flat_ties, quantum_m=quantum_m)
+    grid = grid_of_cells(heights, cell_size_m)
+    if scheme == "d8":
+        return directions_on(heights, grid, flat_ties=flat_ties, quantum_m=quantum_m)
+    return _routing(heights, grid, scheme, power, flat_ties, quantum_m).as_dataset()
+
+
+def _routing(
+    heights: xr.DataArray, grid: Grid, scheme: MultipleFlow, exponent: float | None, flat_ties: FlatTies, quantum_m: float | None
+) -> Routing:
+    return Routing(*direction_and_fill(heights, grid, flat_ties=flat_ties, quantum_m=quantum_m), grid, scheme, exponent)
 
 
 def directions_on(heights: xr.DataArray, grid: Grid, *, flat_ties: FlatTies = "index", quantum_m: float | None = None) -> xr.DataArray:
@@ -140,19 +188,23 @@ def require_directions(d8: Raster) -> xr.DataArray:
     return codes.astype(np.int16) if codes.dtype == np.int8 else codes  # 255 must have a place in it
 
 
-def flow_accumulation(d8: Raster, *, weights: Raster | None = None) -> xr.DataArray:
+def flow_accumulation(d8: Raster | xr.Dataset, *, weights: Raster | None = None) -> xr.DataArray:
     r"""What has gathered in each cell on its way down, its own part included.
 
-    .. math:: A(c) = w(c) + \sum_{u \to c} A(u)
+    .. math:: A(c) = w(c) + \sum_{u \to c} s(u, c)\,A(u)
+
+    with the share s that cell u gives to c: 1 for D8.
 
     Cells are counted in integers. Weights are rounded to fixed point (a whole multiple of :math:`2^{-k}`, k chosen so that the sum of the
     greatest weight over all cells takes 61 bits: an error below :math:`n \max|w| \cdot 2^{-61}` for each cell), so that the order of
-    addition cannot show.
+    addition cannot show. By a routing to several neighbours all amounts, cells too, are in fixed point, and each cell passes on whole
+    numbers: what rounding leaves over goes to the neighbour with the greatest share. Nothing is lost.
 
     Parameters
     ----------
     d8
-        D8 directions (y, x) as ``flow_direction`` gives them: whole-number ESRI codes, 0 for a cell that drains out, 255 nodata.
+        D8 directions (y, x) as ``flow_direction`` gives them: whole-number ESRI codes, 0 for a cell that drains out, 255 nodata. Or its Dataset
+        of another scheme.
     weights
         What each cell adds, on the same grid or one number; one cell each when not given.
 
@@ -174,9 +226,14 @@ def flow_accumulation(d8: Raster, *, weights: Raster | None = None) -> xr.DataAr
     >>> flow_accumulation(np.array([[1, 1, 0]], np.uint8)).values.tolist()
     [[1.0, 2.0, 3.0]]
     """
-    codes = require_directions(d8)
+    routing: Routing | None = None
+    if isinstance(d8, xr.Dataset):
+        routing = Routing.of(d8)
+        codes, scheme = require_directions(routing.codes), str(routing.scheme)
+    else:
+        codes, scheme = require_directions(d8), "d8"
     if weights is None:
-        return _accumulated(codes, np.ones(codes.shape[0], np.int64), None, 1.0)
+        return _accumulated(codes, np.ones(codes.shape[0], np.int64), None, 1.0) if routing is None else _described(routing.counted(), scheme)
     labelled = weights if isinstance(weights, xr.DataArray) else xr.DataArray(weights, dims=("y", "x")[2 - np.ndim(weights) :])
     _, labelled = same_grid({"d8": codes, "weights": labelled})
     units = str(labelled.attrs.get("units", "1"))
@@ -186,12 +243,20 @@ def flow_accumulation(d8: Raster, *, weights: Raster | None = None) -> xr.DataAr
             raise InputError(f"weights are {weight} where there is a flow direction; expected a number")
         factor = fixed_point(abs(weight) * codes.size)
         row_amounts = np.full(codes.shape[0], np.rint(weight * factor)).astype(np.int64)
+        if routing is not None:
+            return _described(routing.accumulated(row_amounts, own=None, scale=1 / factor), scheme).assign_attrs(units=units)
         return _accumulated(codes, row_amounts, None, 1 / factor).assign_attrs(units=units)
     amounts = labelled.astype(np.float64).broadcast_like(codes)
     sizes = abs(amounts)
     greatest = sizes.where((codes != NODATA_CODE) & np.isfinite(sizes), 0.0).max()
+    if routing is not None:
+        return _described(routing.weighted(amounts, greatest), scheme).assign_attrs(units=units)
     (summed,) = two_passes(weight_sums(codes.size), codes, amounts, greatest)
-    return ACCUMULATION.describe(summed, scheme="d8").assign_attrs(units=units)
+    return _described(summed, scheme).assign_attrs(units=units)
+
+
+def _described(summed: xr.DataArray, scheme: str) -> xr.DataArray:
+    return ACCUMULATION.describe(summed, scheme=scheme)
 
 
 def _accumulated(codes: xr.DataArray, amounts: Array, own: Array | None, scale: float) -> xr.DataArray:
@@ -233,6 +298,10 @@ def upslope_area(
     ``exponent`` is that of ``freeman1991``; ``barriers`` a raster on the same grid of 0, 1 (water stops here) and 2 (water goes round);
     ``flat_ties`` and ``quantum_m`` as in ``flow_direction``.
     """
-    if scheme != "d8" or exponent is not None or barriers is not None or flat_ties != "index" or quantum_m is not None:
-        raise InputError("upslope area: only scheme 'd8' without barriers can be computed so far")
-    return upslope_area_of(directions_on(heights, grid), grid)
+    if barriers is not None:
+        raise InputError("upslope area: barriers cannot be computed so far")
+    power = exponent_of(scheme, exponent)
+    if scheme == "d8":
+        return upslope_area_of(directions_on(heights, grid, flat_ties=flat_ties, quantum_m=quantum_m), grid)
+    routing = _routing(heights, grid, scheme, power, flat_ties, quantum_m)
+    return UPSLOPE_AREA.describe(routing.upslope_area(), **routing.described())
