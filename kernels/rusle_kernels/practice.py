@@ -1,4 +1,4 @@
-"""Support practice P by slope classes: one formula, one kernel. ``theta`` in radians; NaN in gives NaN out."""
+"""Support practice P by slope: one formula, one kernel. ``theta`` in radians; NaN in gives NaN out."""
 
 import math
 
@@ -19,3 +19,12 @@ def p_by_slope(theta, lower_limits_pct, values, out):
             for k in range(lower_limits_pct.size):
                 if percent >= lower_limits_pct[k]:
                     out[i, j] = values[k]
+
+
+@kernel
+def p_wenner1981(theta, out):
+    """P = 0.2 + 0.03 s, at most 1, with s = 100 tan(theta)."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            p = 0.2 + 3.0 * math.tan(theta[i, j])
+            out[i, j] = 1.0 if p > 1.0 else p

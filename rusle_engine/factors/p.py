@@ -1,7 +1,6 @@
-"""Support practice P: from a land-cover table, or from slope classes on cropland."""
+"""Support practice P: from a land-cover table, or by slope on cropland."""
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,11 +13,36 @@ from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import LAND_COVER, PRACTICE, SLOPE_ANGLE, Raster, Units, units_of
 from rusle_engine.factors.tables import ClassTable, class_values, lookup, only_in
 from rusle_engine.factors.validation import refuse_unused, validated
-from rusle_kernels import practice
+from rusle_kernels import practice as kernels
 
 log = logging.getLogger("rusle_engine")
 
-PracticeMethod = Literal["table", "wischmeier_smith1978"]
+PracticeMethod = Literal["table", "wischmeier_smith1978", "wenner1981"]
+Practice = Literal["contour", "strip_a", "strip_b", "strip_c", "terrace"]
+
+_CLASSES = "for slopes of [0, 3), [3, 6), [6, 9), [9, 13), [13, 17), [17, 21), [21, 25], > 25 %"
+_LIMITS_PCT = (0.0, 3.0, 6.0, 9.0, 13.0, 17.0, 21.0, 25.00001)
+"""Slopes are told to 0.00001 %: 25 % itself is in the handbook's class 21-25, what is above 25 begins here."""
+_HANDBOOK = "Wischmeier and Smith 1978, USDA Agriculture Handbook 537, table"
+_VALID = "cropland, slopes no longer than the handbook's limits (122 m at 1-2 % to 15 m at 21-25 %)"
+
+SLOPE_CLASSES: Mapping[str, Mapping[float, float]] = {
+    name: dict(zip(_LIMITS_PCT, values))
+    for name, values in {
+        "contour": (0.60, 0.50, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0),
+        "strip_a": (0.30, 0.25, 0.25, 0.30, 0.35, 0.40, 0.45, 1.0),
+        "strip_b": (0.45, 0.38, 0.38, 0.45, 0.52, 0.60, 0.68, 1.0),
+        "strip_c": (0.60, 0.50, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0),
+        "terrace": (0.12, 0.10, 0.10, 0.12, 0.14, 0.16, 0.18, 1.0),
+    }.items()
+}
+"""P of each practice by the lower limit of the slope class [%], the limit in the class; the handbook's integer classes without their gaps."""
+
+
+def _by_slope(name: str, table: str, what: str, status: Literal["verified", "unchecked"], formula_id: str) -> MethodInfo:
+    values = ", ".join(f"{value:g}" for value in SLOPE_CLASSES[name].values())
+    return MethodInfo(f"P = {values} {_CLASSES}", f"{_HANDBOOK} {table} ({what})", ("theta",), PRACTICE.units, status, formula_id, _VALID)
+
 
 METHODS = {
     "table": MethodInfo(
@@ -29,28 +53,22 @@ METHODS = {
         status="verified",
         formula_id="table",
     ),
-    "wischmeier_smith1978": MethodInfo(
-        equation="P = 0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9, 1 for slopes of [0, 3), [3, 6), [6, 9), [9, 13), [13, 17), [17, 21), [21, 25], > 25 %",
-        source="Wischmeier and Smith 1978, USDA Agriculture Handbook 537, table 13 (contouring)",
-        inputs=("theta",),
+    "wischmeier_smith1978": _by_slope("contour", "13", "contouring, or another practice", "verified", "P-1"),
+    "wenner1981": MethodInfo(
+        equation="P = 0.2 + 0.03 s, at most 1, with s the slope in percent",
+        source="Wenner 1981, Soil Conservation in Kenya, as read in the script of J. Kimeu, FAO",
+        inputs=("theta", "landcover", "cropland"),
         units=PRACTICE.units,
         status="verified",
-        formula_id="P-1",
-        valid_for="cropland tilled on the contour, slopes no longer than the handbook's limits (122 m at 1-2 % to 15 m at 21-25 %)",
+        formula_id="P-4",
+        valid_for="cropland; it reaches 1 at 26.67 %",
     ),
+    "contour": _by_slope("contour", "13", "contouring", "verified", "P-1"),
+    "strip_a": _by_slope("strip_a", "14", "contour strip-cropping: row crop, grain, two years of meadow", "unchecked", "P-2"),
+    "strip_b": _by_slope("strip_b", "14", "contour strip-cropping: two years of row crop, grain, meadow", "unchecked", "P-2"),
+    "strip_c": _by_slope("strip_c", "14", "contour strip-cropping: row crop and grain in turn", "unchecked", "P-2"),
+    "terrace": _by_slope("terrace", "15", "terraces with graded channels and outlets, sediment that leaves them", "unchecked", "P-3"),
 }
-
-CONTOURING: Mapping[float, float] = {
-    0.0: 0.60,
-    3.0: 0.50,
-    6.0: 0.50,
-    9.0: 0.60,
-    13.0: 0.70,
-    17.0: 0.80,
-    21.0: 0.90,
-    math.nextafter(25.0, math.inf): 1.00,  # 25 % itself is in the handbook's class 21-25
-}
-"""P of contouring by the lower limit of the slope class [%], the limit in the class; the handbook's integer classes without their gaps."""
 
 
 def p_factor(
@@ -59,15 +77,18 @@ def p_factor(
     table: ClassTable | None = None,
     theta: Raster | None = None,
     cropland: Sequence[int] | None = None,
+    practice: Practice = "contour",
     slope_classes: Mapping[float, float] | None = None,
     method: PracticeMethod = "table",
     units: Units = None,
 ) -> xr.DataArray:
-    """Support practice factor P: the value of the land-cover class (``table``), or contouring by slope class on cropland.
+    r"""Support practice factor P: the value of the land-cover class (``table``), or by the slope of cropland.
 
-    ``wischmeier_smith1978`` (Wischmeier & Smith 1978, AH537 table 13): 0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9 and 1 for slopes from 0, 3, 6, 9,
-    13, 17 and 21 %, and above 25 %. The handbook's classes are whole percents and leave gaps between them; here a class reaches up to the
-    next.
+    ``wischmeier_smith1978`` (Wischmeier & Smith 1978, AH537): P by slope class of contouring (0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9 and 1 for
+    slopes from 0, 3, 6, 9, 13, 17 and 21 %, and above 25 %; read), of contour strip-cropping and of terraces (unchecked). The handbook's
+    classes are whole percents and leave gaps between them; here a class reaches up to the next.
+
+    ``wenner1981``: :math:`P = 0.2 + 0.03\,s`, at most 1, with the slope :math:`s = 100 \tan\theta`.
 
     Parameters
     ----------
@@ -76,13 +97,17 @@ def p_factor(
     table
         P by land-cover code (``table``).
     theta
-        Slope angle [rad] (``wischmeier_smith1978``).
+        Slope angle [rad] (``wischmeier_smith1978``, ``wenner1981``).
     cropland
-        Land-cover codes of the cropland that is tilled on the contour; P is 1 on all other land.
+        Land-cover codes of the cropland that has the practice (``wischmeier_smith1978``, ``wenner1981``); P is 1 on all other land.
+    practice
+        What is done on cropland (``wischmeier_smith1978``): contour tillage, contour strip-cropping by rotation (strip_a row crop, grain,
+        meadow, meadow; strip_b row crop, row crop, grain, meadow; strip_c row crop, grain), or terraces; all but the first unchecked.
     slope_classes
-        P by the lower limit of the slope class in percent, from 0 upward, in place of the handbook's.
+        P by the lower limit of the slope class in percent, from 0 upward, in place of the handbook's (``wischmeier_smith1978``). A limit belongs
+        to the class that begins there; slopes are told to 0.00001 %, so that 25.00001 begins what is above 25.
     method
-        A table, or whose slope classes.
+        A table, or whose rule by slope.
     units
         Units of plain arrays, one text or a mapping by parameter name.
 
@@ -108,21 +133,35 @@ def p_factor(
             raise InputError("p_factor by table needs landcover= and table=; for P by slope pass theta= and method='wischmeier_smith1978'")
         codes = LAND_COVER.require(landcover, units_of(units, "landcover"))
         return PRACTICE.describe(lookup(codes, class_values(table, PRACTICE), "P"), method=method, **METHODS[method].provenance())
-    refuse_unused("p_factor", method, table=table)
+    refuse_unused("p_factor", method, table=table, **({} if method == "wischmeier_smith1978" else {"slope_classes": slope_classes}))
     if theta is None:
         raise InputError(f"p_factor by {method} needs theta=, the slope angle (rusle.slope)")
     if (landcover is None) != (cropland is None):
         raise InputError(f"p_factor by {method} takes landcover= and cropland= (the codes of cropland) together, or neither")
     angle = validated(SLOPE_ANGLE.require(theta, units_of(units, "theta")), SLOPE_ANGLE)
-    p = pointwise(practice.p_by_slope, angle, parameters=_limits(CONTOURING if slope_classes is None else slope_classes))
+    if method == "wenner1981":
+        if landcover is None:
+            raise InputError("p_factor by wenner1981 needs landcover= and cropland=: on level land without crops it would give 0.2")
+        p = pointwise(kernels.p_wenner1981, angle)
+        stated: dict[str, Any] = METHODS[method].provenance()
+    elif slope_classes is not None:
+        p = pointwise(kernels.p_by_slope, angle, parameters=_limits(slope_classes))
+        stated = {"source": "the slope classes that are given"}
+    else:
+        p = pointwise(kernels.p_by_slope, angle, parameters=_limits(SLOPE_CLASSES[practice]))
+        stated = {"practice": practice, **METHODS[practice].provenance()}
     if landcover is None or cropland is None:
-        log.warning("P by %s without land cover: contour tillage is taken for all land, forest and grass included", method)
-        contoured: list[int] = []
+        log.warning("P by %s without land cover: %s is taken for all land, forest and grass included", method, _PRACTICES[practice])
+        on: list[int] = []
     else:
         p = only_in(p, LAND_COVER.require(landcover, units_of(units, "landcover")), cropland, elsewhere=1.0)
-        contoured = sorted(cropland)
-    source = METHODS[method].provenance() if slope_classes is None else {"source": "the slope classes that are given"}
-    return PRACTICE.describe(p, method=method, cropland_classes=contoured, **source)
+        on = sorted(cropland)
+    return PRACTICE.describe(p, method=method, cropland_classes=on, **stated)
+
+
+_PRACTICES: Mapping[str, str] = {"contour": "contour tillage", "terrace": "terracing"} | dict.fromkeys(
+    ("strip_a", "strip_b", "strip_c"), "strip-cropping"
+)
 
 
 def _limits(slope_classes: Mapping[float, float]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -10,7 +10,7 @@ from rusle_engine.runs.signatures import FACTORS, factor_function
 _TERRAIN = ("dem", "theta")
 _RUSLE = ("C", "P")
 _CSLE = ("B", "E", "T")
-_GIVEN = (*FACTORS, "B", "L", "S")
+_GIVEN = (*FACTORS, "L", "S")
 """Keys that hold a factor."""
 
 
@@ -67,17 +67,18 @@ def _topography(values: Mapping[str, Any]) -> list[Problem]:
 
 
 def _double_counting(values: Mapping[str, Any]) -> list[Problem]:
-    """Terraces that lower LS already, because the DEM shows their treads, may not lower E as well."""
-    dem = values.get("dem")
-    if not isinstance(dem, Mapping) or dem.get("shows_terraces") is not True or values.get("E") is None or _is_one(values["E"]):
+    """Terraces that lower LS already, because the DEM shows their treads, may not lower E or P as well."""
+    dem, practice = values.get("dem"), values.get("P")
+    if not isinstance(dem, Mapping) or dem.get("shows_terraces") is not True:
         return []
-    return [
-        Problem(
-            "E",
-            "dem.shows_terraces says that the heights show the terraces, so LS has their effect already and E would count it twice. "
-            "Set E: 1; or give E without what the heights show, and set dem.shows_terraces: false.",
-        )
-    ]
+    twice = "dem.shows_terraces says that the heights show the terraces, so LS has their effect already and {} would count it twice. "
+    problems = []
+    if values.get("E") is not None and not _is_one(values["E"]):
+        way_out = "Set E: 1; or give E without what the heights show, and set dem.shows_terraces: false."
+        problems.append(Problem("E", twice.format("E") + way_out))
+    if isinstance(practice, Mapping) and practice.get("practice") == "terrace":
+        problems.append(Problem("P.practice", twice.format("P") + "Name what is done on the treads, such as contour, or set P: 1."))
+    return problems
 
 
 def _year(values: Mapping[str, Any]) -> list[Problem]:
@@ -114,4 +115,5 @@ def _from_run(key: str, block: Mapping[str, Any]) -> list[str]:
     if block["method"] not in function.methods:
         return []
     names = [p.name for p in function.parameters_of(block["method"]) if p.name in FROM_RUN]
-    return [name for name in names if name != "landcover" or block.get(str(function.landcover_with)) is not None]
+    always = "landcover" in function.methods[block["method"]].inputs
+    return [name for name in names if name != "landcover" or always or block.get(str(function.landcover_with)) is not None]

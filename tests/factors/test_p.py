@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.factors.p import CONTOURING, p_factor
+from rusle_engine.factors.p import SLOPE_CLASSES, p_factor
 
 TABLES = Path(__file__).parents[2] / "configs" / "tables"
 
@@ -59,8 +59,40 @@ def test_slope_classes_can_be_one_s_own():
 def test_the_table_that_comes_with_the_package_says_the_same_as_the_code():
     with (TABLES / "p_slope_ws1978.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    assert [float(row["P"]) for row in rows] == list(CONTOURING.values())
-    np.testing.assert_allclose([float(row["lower_pct"]) for row in rows], list(CONTOURING), rtol=1e-15)
+    assert [float(row["P"]) for row in rows] == list(SLOPE_CLASSES["contour"].values())
+    assert [float(row["lower_pct"]) for row in rows] == list(SLOPE_CLASSES["contour"])
+
+
+def test_the_handbook_s_classes_written_out_give_the_same_at_every_limit():
+    limits = np.array([[0, 2.99, 3, 6, 9, 13, 17, 21, 24.99999, 25, 25.00001, 25.1, 90]])
+    written = {0: 0.6, 3: 0.5, 9: 0.6, 13: 0.7, 17: 0.8, 21: 0.9, 25.00001: 1}
+    assert by_slope(limits, slope_classes=written).values.tolist() == by_slope(limits).values.tolist()
+    assert by_slope(25).item() == 0.9
+
+
+@pytest.mark.parametrize(
+    ("practice", "by_class"),
+    [  # AH537 as the formula book remembers it, at 1, 4, 7, 10, 15, 18, 23 and 30 %
+        ("contour", [0.60, 0.50, 0.50, 0.60, 0.70, 0.80, 0.90, 1]),
+        ("strip_a", [0.30, 0.25, 0.25, 0.30, 0.35, 0.40, 0.45, 1]),
+        ("strip_b", [0.45, 0.38, 0.38, 0.45, 0.52, 0.60, 0.68, 1]),
+        ("strip_c", [0.60, 0.50, 0.50, 0.60, 0.70, 0.80, 0.90, 1]),
+        ("terrace", [0.12, 0.10, 0.10, 0.12, 0.14, 0.16, 0.18, 1]),
+    ],
+)
+def test_strips_and_terraces_by_slope_class(practice, by_class):
+    p = by_slope([1, 4, 7, 10, 15, 18, 23, 30], practice=practice)
+    assert p.values.tolist() == [by_class]
+    assert p.attrs["practice"] == practice
+    assert p.attrs["method_status"] == ("verified" if practice == "contour" else "unchecked")
+
+
+def test_wenner_on_cropland():
+    percent = np.array([[0, 5, 10, 20, 26.6, 26.7, 30, 10, np.nan]])
+    landcover = np.array([[1, 1, 1, 1, 1, 1, 1, 2, 1]])
+    theta = xr.DataArray(np.arctan(percent / 100), dims=("y", "x"), attrs={"units": "rad"})
+    p = p_factor(theta=theta, landcover=landcover, cropland=[1], method="wenner1981")
+    np.testing.assert_allclose(p.values, [[0.2, 0.35, 0.5, 0.8, 0.998, 1, 1, 1, np.nan]], rtol=1e-12)  # P-4 of the book: 0.5 at 10 %, clipped at 30 %
 
 
 def test_p_by_land_cover():
@@ -76,6 +108,8 @@ def test_p_by_land_cover():
         ({"landcover": 2.0, "table": {1: 0.5}}, "the P table has no row for class 2"),
         ({"landcover": 1.0, "table": {1: 0.5}, "cropland": [1]}, "does not use cropland"),
         ({"method": "wischmeier_smith1978"}, "needs theta="),
+        ({"method": "wenner1981", "theta": 0.1, "units": "rad"}, "on level land without crops it would give 0.2"),
+        ({"method": "wenner1981", "theta": 0.1, "units": "rad", "slope_classes": {0: 1}}, "does not use slope_classes"),
         ({"method": "wischmeier_smith1978", "theta": 0.1, "units": "degree", "cropland": [1]}, "together, or neither"),
         ({"method": "wischmeier_smith1978", "theta": 12.0, "units": "rad"}, "theta .* is 12; expected 0 to 1.5708"),
         ({"method": "wischmeier_smith1978", "theta": 0.1, "units": "%"}, "theta .* has units '%'"),

@@ -54,10 +54,17 @@ def test_a_method_has_its_function_s_options_with_their_defaults(folder):
         "exponent": "mccool1989",
         "rill_ratio": "moderate",
         "routing": "d8",
+        "routing_exponent": None,
         "max_slope_length_m": 304.8,
         "max_steepness_degree": None,
         "channel_area_m2": None,
         "water_depth_m": None,
+        "slope_surface": "raw",
+        "conditioning": "fill",
+        "max_breach_length_m": None,
+        "max_breach_depth_m": None,
+        "flat_ties": "index",
+        "quantum_m": None,
     }
     assert config.LS.from_run == ("dem",)
     assert set(config.R.inputs) == {"rain"}
@@ -157,12 +164,21 @@ def test_every_problem_is_told_at_once(folder):
         ("intensity.tolerance_t_km2=-5", "intensity.tolerance_t_km2.constant", "tolerable soil loss lies from 0"),
         ("dem=null", "dem", "LS by the method that is named needs an elevation model"),
         ("landcover=null", "landcover", "missing; C by class needs it"),
+        ("P={method: wenner1981}", "P.cropland", "missing"),
     ],
 )
 def test_one_problem(folder, override, where, message):
     found, _ = problems(folder, override)
     assert list(found) == [where]
     assert message in found[where]
+
+
+def test_terraces_that_the_heights_show_are_not_counted_in_p_again(folder):
+    terraces = "P={method: wischmeier_smith1978, practice: terrace, cropland: [11]}"
+    found, code = problems(folder, "dem.shows_terraces=true", terraces)
+    assert (list(found), code) == (["P.practice"], 78)
+    assert "P would count it twice" in found["P.practice"]
+    assert load_config(folder / "run.yml", ["dem.shows_terraces=false", terraces]).P.options["practice"] == "terrace"
 
 
 def test_without_an_elevation_model_a_factor_must_give_the_grid(folder):
