@@ -14,9 +14,9 @@ import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection
 from dask.delayed import delayed
-from dask.graph_manipulation import clone
 
-from rusle_engine.core.memory import memory_budget, require_memory, usable_threads
+from rusle_engine.core.frames import opened, without_frame
+from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.tiles import Layout, Place, Tile, joined
 
 
@@ -61,11 +61,14 @@ def windows(problem: Windows, *arrays: xr.DataArray) -> tuple[xr.DataArray, ...]
     return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in results)
 
 
-def read_again(array: xr.DataArray) -> xr.DataArray:
-    """A lazy array that is read a second time where it is used late, unless all of it may stay in memory meanwhile."""
-    if not is_dask_collection(array) or array.nbytes <= memory_budget() / 8:
+def wanted_late(array: xr.DataArray) -> xr.DataArray:
+    """``array`` for who uses it after a pass over it: from the disk when its tiles wait there, so that nobody keeps them in memory for him."""
+    if not is_dask_collection(array):
         return array
-    return array.copy(data=clone(array.data))
+    source, name = without_frame(array.data)
+    if name == array.data.name:
+        return array
+    return array.copy(data=source.map_blocks(opened, dtype=array.dtype, meta=np.empty((0, 0), array.dtype)))
 
 
 def _require(problem: Windows, layout: Layout, kept_bytes: int) -> None:
@@ -105,7 +108,10 @@ def _lazily(problem: Windows, layout: Layout, blocks: list[Any]) -> list[Any]:
     beside = tuple((problem.ring - depth[axis],) * 2 for axis in (0, 1))  # a side in one piece: the ring is all beyond the raster
 
     def on_tile(place: Place, *parts: Tile) -> tuple[Tile, ...]:
-        padded = (np.pad(part, beside, constant_values=around) for part, around in zip(parts, problem.around))
+        padded = [
+            np.pad(part, beside, constant_values=around) if problem.ring > min(depth.values()) else part
+            for part, around in zip(parts, problem.around)
+        ]
         return problem.function(*(np.ascontiguousarray(window) for window in padded), place)
 
     overlapped = [

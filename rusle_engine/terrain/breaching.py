@@ -12,7 +12,7 @@ import xarray as xr
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import Place, two_passes
-from rusle_engine.core.windows import Windows, read_again, windows
+from rusle_engine.core.windows import Windows, wanted_late, windows
 from rusle_engine.terrain.drainage import Array, drainage
 from rusle_kernels import breach as kernels
 from rusle_kernels.neighbours import NODATA_CODE
@@ -86,7 +86,7 @@ def _breached(heights: xr.DataArray, grid: Grid, limits: BreachLimits, *, with_l
         tile_size=max(TILE_SIZE, 2 * reach),
         way_out="Give a smaller max_breach_length_m, smaller chunks, or raise memory_budget.",
     )
-    return windows(problem, read_again(heights), filled, codes)
+    return windows(problem, wanted_late(heights), filled, codes)
 
 
 def _breach_tile(

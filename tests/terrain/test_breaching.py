@@ -1,6 +1,7 @@
 """Breaching against dams cut by hand and a plain search with a heap, on any tiles; and what a breached surface promises."""
 
 import heapq
+import weakref
 from functools import cache
 
 import dask
@@ -323,25 +324,31 @@ def test_a_reach_too_wide_for_the_budget_is_refused_before_it_starts():
             condition(dem, method="breach", max_breach_length_m=1000.0, cell_size_m=1.0)
 
 
-def test_a_dem_too_large_to_wait_in_memory_is_read_again():
+def test_a_dem_too_large_to_wait_in_memory_is_read_once_and_waits_on_the_disk():
     heights = np.round(fractal(np.random.default_rng(5), 600, 600) * 40).astype(np.float32)
-    calls = []
+    alive = {"now": 0, "most": 0, "read": 0}
 
-    def seen(tile):
-        calls.append(tile.shape)
-        return tile
+    def gone():
+        alive["now"] -= 1
+
+    def read(tile):
+        own = tile.copy()
+        weakref.finalize(own, gone)
+        alive["now"] += 1
+        alive["read"] += 1
+        alive["most"] = max(alive["most"], alive["now"])
+        return own
 
     dem = raster(heights, (200, 200))
-    dem = dem.copy(data=dem.data.map_blocks(seen, dtype=np.float32, meta=np.empty((0, 0), np.float32)))
-    with dask.config.set({"rusle_engine.memory_budget": "60 MB"}):
-        roomy = condition(dem, method="breach", max_breach_length_m=4.0, remaining="leave", cell_size_m=1.0).values
-    once = len(calls)
-    calls.clear()
-    with dask.config.set({"rusle_engine.memory_budget": "11 MB"}):
-        tight = condition(dem, method="breach", max_breach_length_m=4.0, remaining="leave", cell_size_m=1.0).values
-    assert once == 9
-    assert len(calls) >= 18
-    assert tight.tobytes() == roomy.tobytes()
+    dem = dem.copy(data=dem.data.map_blocks(read, dtype=np.float32, meta=np.empty((0, 0), np.float32)))
+    results = {}
+    for budget, most in (("60 MB", 9), ("7 MB", 2)):
+        alive.update(most=0, read=0)
+        with dask.config.set({"rusle_engine.memory_budget": budget, "scheduler": "synchronous"}):
+            results[budget] = condition(dem, method="breach", max_breach_length_m=4.0, remaining="leave", cell_size_m=1.0).values
+        assert alive["read"] == 9
+        assert alive["most"] <= most
+    assert results["7 MB"].tobytes() == results["60 MB"].tobytes()
 
 
 @pytest.mark.parametrize(
