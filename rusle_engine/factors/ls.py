@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from rusle_engine.core.grid import Grid
+from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.lift import Place
 from rusle_engine.core.one_pass import one_pass
 from rusle_engine.core.variables import (
@@ -26,10 +26,11 @@ from rusle_engine.core.variables import (
 from rusle_engine.factors import path_length
 from rusle_engine.factors.ls_methods import METHODS, ExponentMethod, LengthMethod, PointForm, RillRatio, SteepnessMethod
 from rusle_engine.factors.ls_parts import l_factor, l_segment, m_exponent, s_factor, said
-from rusle_engine.factors.ls_routing import Routing
-from rusle_engine.factors.ls_scheme import Scheme
-from rusle_engine.terrain.conditioning import require_heights
-from rusle_engine.terrain.flow import FlowScheme
+from rusle_engine.factors.ls_routing import Routing, labelled
+from rusle_engine.factors.ls_scheme import Scheme, SlopeSurface
+from rusle_engine.terrain.conditioning import ConditionMethod, require_heights
+from rusle_engine.terrain.flat_ties import FlatTies
+from rusle_engine.terrain.flow import RoutingScheme
 from rusle_engine.terrain.slope import slope_of
 from rusle_kernels import topography
 
@@ -92,6 +93,8 @@ class _EndedOnTile:
 def _mark_ended(given: Mapping[str, Array], place: Place, scheme: Scheme, grid: Grid, flags: Array) -> None:
     """Flags of channels and water; 0 elsewhere."""
     flags[...] = 0
+    if "channels" in given:
+        flags[given["channels"]] = CHANNEL
     if scheme.channel_area_m2 is not None:
         topography.mark_channels(given["area"], np.ascontiguousarray(grid.cell_area_m2[place.rows]), scheme.channel_area_m2, flags)
     if scheme.water_depth_m is not None:
@@ -103,6 +106,8 @@ def _topography(
     scheme: Scheme,
     direction: Raster | None,
     upslope_area: Raster | None,
+    channels: Raster | None,
+    barriers: Raster | None,
     cell_size_m: float | tuple[float, float] | None,
     units: Units,
     *,
@@ -111,13 +116,14 @@ def _topography(
     """LS, flags and, where wanted, what they are made of."""
     heights = require_heights(dem, units_of(units, "dem"))
     grid = Grid.of(heights, cell_size_m)
-    routing = Routing(heights, grid, scheme, direction=direction, given_area=upslope_area, units=units)
-    inputs = {"surface": heights}
-    ending = _what_ends(scheme, heights, routing)
+    routing = Routing(heights, grid, scheme, direction=direction, given_area=upslope_area, barriers=barriers, units=units)
+    surface = heights if scheme.slope_surface == "raw" else routing.filled
+    inputs = {"surface": surface}
+    ending = _what_ends(scheme, heights, routing, channels)
     if scheme.on_paths:
         ended = _ended(scheme, grid, heights, ending)
         inputs["ended"] = ended
-        theta = slope_of(heights, grid)
+        theta = slope_of(surface, grid)
         inputs["start"], inputs["end"] = path_length.slope_lengths(
             routing.codes, theta, ended, grid, scheme.cutoff_below_5_pct, scheme.cutoff_from_5_pct
         )
@@ -140,13 +146,16 @@ def _topography(
     return xr.Dataset(found)
 
 
-def _what_ends(scheme: Scheme, heights: xr.DataArray, routing: Routing) -> dict[str, xr.DataArray]:
+def _what_ends(scheme: Scheme, heights: xr.DataArray, routing: Routing, channels: Raster | None) -> dict[str, xr.DataArray]:
     """The rasters that tell where hillslopes end."""
     needed: dict[str, xr.DataArray] = {}
     if scheme.channel_area_m2 is not None:
         needed["area"] = routing.area
     if scheme.water_depth_m is not None:
         needed |= {"heights": heights, "filled": routing.filled}
+    if channels is not None:
+        _, given = same_grid({"dem": heights, "channels": labelled(channels)})
+        needed["channels"] = given.notnull() & (given != 0)
     return needed
 
 
@@ -164,11 +173,20 @@ def ls_factor(
     steepness: SteepnessMethod = "mccool1987",
     exponent: ExponentMethod = "mccool1989",
     rill_ratio: RillRatio = "moderate",
-    routing: FlowScheme = "d8",
+    routing: RoutingScheme = "d8",
+    routing_exponent: float | None = None,
+    barriers: Raster | None = None,
     max_slope_length_m: float | None = None,
     max_steepness_degree: float | None = None,
     channel_area_m2: float | None = None,
+    channels: Raster | None = None,
     water_depth_m: float | None = None,
+    slope_surface: SlopeSurface = "raw",
+    conditioning: ConditionMethod = "fill",
+    max_breach_length_m: float | None = None,
+    max_breach_depth_m: float | None = None,
+    flat_ties: FlatTies = "index",
+    quantum_m: float | None = None,
     cutoff_below_5_pct: float = 0.7,
     cutoff_from_5_pct: float = 0.5,
     form: PointForm = "point",
@@ -210,15 +228,36 @@ def ls_factor(
         Rill against interrill erosion, for the exponent mccool1989, where L is ``desmet_govers1996``, ``foster_wischmeier1974`` or
         ``wischmeier_smith1978``: low (rangeland), moderate (cropland) or high (freshly disturbed land).
     routing
-        How water is routed: ``d8``, all to one neighbour.
+        How water is routed to find the area that drains into a cell, for ``desmet_govers1996``, ``moore_burch1986`` and ``bohner_selige2006``:
+        d8 (all to one neighbour), tarboton1997 (D∞: to one or two), quinn1991, freeman1991 or qin2007 (multiple flow: to all lower ones).
+    routing_exponent
+        Exponent of the slope by which freeman1991 shares water out, for ``desmet_govers1996``, ``moore_burch1986`` and
+        ``bohner_selige2006``; 1.1 when not given.
+    barriers
+        Field boundaries, roads, ditches, terraces as codes: 1 water stops here, 2 water goes round, 0 or none neither; for
+        ``desmet_govers1996``, ``moore_burch1986`` and ``bohner_selige2006``.
     max_slope_length_m
         Longest slope [m], along the horizontal: slope lengths are clipped there, never L itself; none when not given.
     max_steepness_degree
         Slope angle [°] above which S is held at its value there (30 is told of CSLE practice, unchecked); none when not given.
     channel_area_m2
         Area [m²], a cell's own included, from which a cell is a channel: it ends the hillslope and its LS is 0; none when not given.
+    channels
+        Channels and waters that are known, any code but 0: they end the hillslope and their LS is 0, like the cells of ``channel_area_m2``.
     water_depth_m
         Depth [m] above which a cell raised by filling is water: it ends the hillslope and its LS is 0; none when not given.
+    slope_surface
+        Of which surface slope and aspect are taken: raw (the DEM as it is) or filled (without depressions, ``conditioning``).
+    conditioning
+        How depressions are made to drain: fill, or breach (channels are cut within the two limits, and what remains is filled; ``condition``).
+    max_breach_length_m
+        How long a breach may be [m]; must be given for breach.
+    max_breach_depth_m
+        How deep a breach may cut [m]; no limit when not given.
+    flat_ties
+        Which way water takes in flats and lakes: index (the order of cells) or packed (``flow_direction``).
+    quantum_m
+        Step of the heights [m] that packed needs.
     cutoff_below_5_pct
         ``foster_wischmeier1974``, ``wischmeier_smith1978``: a slope ends where its angle falls from one cell to the next below this share,
         the upper one being under 5 percent; 0: never.
@@ -273,6 +312,7 @@ def ls_factor(
         exponent=exponent,
         rill_ratio=rill_ratio,
         routing=routing,
+        routing_exponent=routing_exponent,
         max_slope_length_m=max_slope_length_m,
         max_steepness_degree=max_steepness_degree,
         channel_area_m2=channel_area_m2,
@@ -280,8 +320,14 @@ def ls_factor(
         cutoff_below_5_pct=cutoff_below_5_pct,
         cutoff_from_5_pct=cutoff_from_5_pct,
         form=form,
+        slope_surface=slope_surface,
+        conditioning=conditioning,
+        max_breach_length_m=max_breach_length_m,
+        max_breach_depth_m=max_breach_depth_m,
+        flat_ties=flat_ties,
+        quantum_m=quantum_m,
     )
-    result = _topography(dem, scheme, direction, upslope_area, cell_size_m, units, components=components)
+    result = _topography(dem, scheme, direction, upslope_area, channels, barriers, cell_size_m, units, components=components)
     return result.drop_vars("flags") if components else result["ls"].rename(TOPOGRAPHY.symbol)
 
 
@@ -290,6 +336,8 @@ def ls_with_flags(
     *,
     direction: Raster | None = None,
     upslope_area: Raster | None = None,
+    channels: Raster | None = None,
+    barriers: Raster | None = None,
     cell_size_m: float | tuple[float, float] | None = None,
     units: Units = None,
     **options: Any,
@@ -300,4 +348,4 @@ def ls_with_flags(
     followed; where the hillslope has ended and LS is 0 CHANNEL and RAISED; both of a pair may hold. 0 for any other cell; NODATA_FLAG. The
     options are those of ``ls_factor``.
     """
-    return _topography(dem, Scheme(**options), direction, upslope_area, cell_size_m, units, components=False)
+    return _topography(dem, Scheme(**options), direction, upslope_area, channels, barriers, cell_size_m, units, components=False)

@@ -1,13 +1,16 @@
 """How water is routed for LS: directions, the area draining into each cell and the surface it runs over, our own or as they are given."""
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.variables import UPSLOPE_AREA, Raster, Units, units_of
 from rusle_engine.factors.ls_scheme import Scheme
+from rusle_engine.terrain.breaching import breached
 from rusle_engine.terrain.conditioning import condition
 from rusle_engine.terrain.flow import direction_and_fill, directions_on, require_directions, upslope_area, upslope_area_of
 
@@ -23,19 +26,24 @@ class Routing:
         *,
         direction: Raster | None = None,
         given_area: Raster | None = None,
+        barriers: Raster | None = None,
         units: Units = None,
     ) -> None:
-        self._heights, self._grid, self._scheme = heights, grid, scheme
+        self._grid, self._scheme = grid, scheme
+        self._heights = breached(heights, grid, scheme.breach_limits) if scheme.conditioning == "breach" else heights
         self._given: dict[str, xr.DataArray] = {}
         if given_area is not None:
             _, area = same_grid({"dem": heights, "upslope_area": UPSLOPE_AREA.require(given_area, units_of(units, "upslope_area"))})
             self._given["area"] = area.astype(np.float64)
         if direction is not None:
+            if scheme.routing != "d8":
+                raise InputError(f"direction holds D8 directions, and routing is {scheme.routing!r}; give one of them")
             _, self._given["codes"] = same_grid({"dem": heights, "direction": require_directions(direction)})
+        self._barriers = None if barriers is None else same_grid({"dem": heights, "barriers": labelled(barriers)})[1]
 
     @cached_property
     def filled(self) -> xr.DataArray:
-        """The surface without depressions."""
+        """The surface without depressions; where they are breached first, it may lie below the heights."""
         return self._codes_and_fill[1] if self._own_directions else condition(self._heights)
 
     @cached_property
@@ -43,16 +51,17 @@ class Routing:
         """D8 directions."""
         if "codes" in self._given:
             return self._given["codes"]
-        return self._codes_and_fill[0] if self._scheme.needs_fill else directions_on(self._heights, self._grid)
+        return self._codes_and_fill[0] if self._scheme.needs_fill else directions_on(self._heights, self._grid, **self._ties)
 
     @cached_property
     def area(self) -> xr.DataArray:
         """The area draining into each cell, its own excluded [m²]."""
         if "area" in self._given:
             return self._given["area"]
-        if "codes" in self._given or self._scheme.routing == "d8":
+        if self._barriers is None and ("codes" in self._given or self._scheme.routing == "d8"):
             return upslope_area_of(self.codes, self._grid)
-        return upslope_area(self._heights, self._grid, scheme=self._scheme.routing)
+        scheme = self._scheme
+        return upslope_area(self._heights, self._grid, scheme=scheme.routing, exponent=scheme.routing_exponent, barriers=self._barriers, **self._ties)
 
     @property
     def _own_directions(self) -> bool:
@@ -62,10 +71,19 @@ class Routing:
 
     @cached_property
     def _codes_and_fill(self) -> tuple[xr.DataArray, xr.DataArray]:
-        return direction_and_fill(self._heights, self._grid)
+        return direction_and_fill(self._heights, self._grid, **self._ties)
+
+    @property
+    def _ties(self) -> dict[str, Any]:
+        return {"flat_ties": self._scheme.flat_ties, "quantum_m": self._scheme.quantum_m}
 
     def said(self, *, on_paths: bool) -> str:
         """How the routing came about, in words."""
         if "area" in self._given and not on_paths:
             return "upslope area as given"
         return "d8, directions as given" if "codes" in self._given else self._scheme.routing
+
+
+def labelled(raster: Raster) -> xr.DataArray:
+    """A raster (y, x) of codes."""
+    return raster if isinstance(raster, xr.DataArray) else xr.DataArray(raster, dims=("y", "x"))

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.factors import path_length
@@ -21,8 +21,13 @@ from rusle_engine.factors.ls_methods import (
     form_of,
 )
 from rusle_engine.factors.ls_parts import positive, said, steepest_angle
-from rusle_engine.terrain.conditioning import require_method
-from rusle_engine.terrain.flow import FlowScheme
+from rusle_engine.terrain.breaching import BreachLimits
+from rusle_engine.terrain.conditioning import ConditionMethod, require_method
+from rusle_engine.terrain.flat_ties import FlatTies
+from rusle_engine.terrain.flow import RoutingScheme
+
+SlopeSurface = Literal["raw", "filled"]
+"""Of which surface the slope is taken: the DEM as it is, or without its depressions."""
 
 _SEPARATE = tuple(name for name in get_args(LengthMethod) if name not in WITH_OWN_PARTS)
 _ONLY_WITH = {
@@ -32,6 +37,7 @@ _ONLY_WITH = {
     "cutoff_below_5_pct": ON_PATHS,
     "cutoff_from_5_pct": ON_PATHS,
     "form": ("moore_burch1986",),
+    "routing": tuple(name for name in get_args(LengthMethod) if name not in ON_PATHS),
 }
 """The methods of L that an option belongs to."""
 
@@ -44,7 +50,8 @@ class Scheme:
     steepness: SteepnessMethod = "mccool1987"
     exponent: ExponentMethod = "mccool1989"
     rill_ratio: RillRatio = "moderate"
-    routing: FlowScheme = "d8"
+    routing: RoutingScheme = "d8"
+    routing_exponent: float | None = None
     max_slope_length_m: float | None = None
     max_steepness_degree: float | None = None
     channel_area_m2: float | None = None
@@ -52,10 +59,18 @@ class Scheme:
     cutoff_below_5_pct: float = 0.7
     cutoff_from_5_pct: float = 0.5
     form: PointForm = "point"
+    slope_surface: SlopeSurface = "raw"
+    conditioning: ConditionMethod = "fill"
+    max_breach_length_m: float | None = None
+    max_breach_depth_m: float | None = None
+    flat_ties: FlatTies = "index"
+    quantum_m: float | None = None
 
     def __post_init__(self) -> None:
         choices = {"length": LengthMethod, "steepness": SteepnessMethod, "exponent": ExponentMethod, "rill_ratio": RillRatio}
-        for name, annotation in (choices | {"routing": FlowScheme, "form": PointForm}).items():
+        choices |= {"routing": RoutingScheme, "form": PointForm, "slope_surface": SlopeSurface}
+        choices |= {"conditioning": ConditionMethod, "flat_ties": FlatTies}
+        for name, annotation in choices.items():
             require_method(getattr(self, name), get_args(annotation), name)
         defaults = {field.name: field.default for field in fields(self)}
         for name, methods in _ONLY_WITH.items():
@@ -63,9 +78,18 @@ class Scheme:
                 raise InputError(f"{name} has no meaning with length {self.length!r}, only with {' or '.join(map(repr, methods))}; leave it away")
         if self.rill_ratio != "moderate" and self.exponent != "mccool1989":
             raise InputError(f"rill_ratio has no meaning with exponent {self.exponent!r}, only with 'mccool1989'; leave it away")
+        if self.routing_exponent is not None and self.routing != "freeman1991":
+            raise InputError(f"routing_exponent has no meaning with routing {self.routing!r}, only with 'freeman1991'; leave it away")
+        if self.conditioning == "breach":
+            BreachLimits.of(self.max_breach_length_m, self.max_breach_depth_m)
+        elif self.max_breach_length_m is not None or self.max_breach_depth_m is not None:
+            raise InputError(
+                "max_breach_length_m and max_breach_depth_m belong to conditioning 'breach'; leave them away"
+            )
         for name in ("cutoff_below_5_pct", "cutoff_from_5_pct"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; expected a share of the slope angle, 0 (never) to 1")
+        positive(self.routing_exponent, "routing_exponent")
         positive(self.max_slope_length_m, "max_slope_length_m")
         positive(self.channel_area_m2, "channel_area_m2")
         positive(self.water_depth_m, "water_depth_m", or_zero=True)
@@ -79,7 +103,7 @@ class Scheme:
     @property
     def needs_fill(self) -> bool:
         """Whether the surface without depressions is looked at."""
-        return self.water_depth_m is not None
+        return self.water_depth_m is not None or self.slope_surface == "filled"
 
     @property
     def steepness_method(self) -> str:
@@ -94,6 +118,11 @@ class Scheme:
     @property
     def has_rill_ratio(self) -> bool:
         return self.exponent_method == "mccool1989"
+
+    @property
+    def breach_limits(self) -> BreachLimits:
+        """How long and deep a breach may be, where depressions are breached."""
+        return BreachLimits.of(self.max_breach_length_m, self.max_breach_depth_m)
 
     def parameters(self) -> tuple[Any, ...]:
         """What the kernels take after the rows: the form of L, S, m, and the limits (infinite where there is none)."""
@@ -121,8 +150,12 @@ class Scheme:
             **({"rill_ratio": self.rill_ratio} if self.has_rill_ratio else {}),
             **({"form": self.form} if self.length == "moore_burch1986" else {}),
             "routing": self.routing,
+            **({} if self.routing_exponent is None else {"routing_exponent": float(self.routing_exponent)}),
+            **({} if self.flat_ties == "index" else {"flat_ties": self.flat_ties}),
+            **({} if self.conditioning == "fill" else {"conditioning": self.conditioning, **self.breach_limits.said}),
             **(self._path() if self.on_paths else {}),
             "slope": "horn1981",
+            "slope_surface": self.slope_surface,
             "max_slope_length_m": said(self.max_slope_length_m),
             "max_steepness_degree": said(self.max_steepness_degree),
             "channel_area_m2": said(self.channel_area_m2),

@@ -39,7 +39,7 @@ def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
     data = tuple(p.name for p in own if p.kind in _DATA_KINDS)
     alternatives = [text.split(" or ") for text in info.inputs]
     needed = [names for names in alternatives if set(names) <= set(data)]
-    table_on_classes = tuple(p.name for p in own if p.kind in ("classes", "table"))
+    table_on_classes = tuple(p.name for p in own if p.kind in ("classes", "table")) if any(p.kind == "table" for p in own) else ()
     if any(name in names for name in table_on_classes for names in needed):  # the one way there is, not an alternative to another
         table_on_classes = ()
     by_land = "landcover" in info.inputs and function.landcover_with in info.inputs  # the method cannot do without the land cover

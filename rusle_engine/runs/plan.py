@@ -33,7 +33,7 @@ from rusle_engine.core.variables import (
     TOPOGRAPHY,
     Variable,
 )
-from rusle_engine.factors.ls import CAPPED, CHANNEL, NODATA_FLAG, RAISED, ls_with_flags
+from rusle_engine.factors.ls import CAPPED, CHANNEL, HELD, NODATA_FLAG, RAISED, ls_with_flags
 from rusle_engine.files.table_input import number_of, refuse_rows, require_columns
 from rusle_engine.files.tables import read_class_names, read_table
 from rusle_engine.files.vectors import read_zones
@@ -130,7 +130,7 @@ class Planner:
             if dem is None:  # why it is missing is told already
                 return None
             if key == "LS":
-                topography = ls_with_flags(dem, **block.options)
+                topography = ls_with_flags(dem, **self._arguments(found.inputs, key, block, dem), **block.options)
                 _, found.flag_records = tiled(count_flags, topography["flags"], dtypes=())
                 return topography["ls"]
         if isinstance(rain := block.inputs.get("rain"), RainSource):
@@ -272,12 +272,12 @@ def _mark_land(values: Tile, out: Tile) -> None:
 
 
 def count_flags(flags: Tile, _row: int, _column: int) -> tuple[dict[str, int]]:
-    """How many cells have an LS, and in how many the length was capped, the hillslope had ended in a channel, or filling raised the cell."""
-    valid = flags != NODATA_FLAG
+    """How many cells have an LS, and in how many what the flags tell."""
+    valid, bits = flags != NODATA_FLAG, {"capped": CAPPED, "channel": CHANNEL, "raised": RAISED, "held": HELD}
     return (
         {
             "valid": int(valid.sum()),
-            **{name: int((valid & (flags & bit > 0)).sum()) for name, bit in (("capped", CAPPED), ("channel", CHANNEL), ("raised", RAISED))},
+            **{name: int((valid & (flags & bit > 0)).sum()) for name, bit in bits.items()},
         },
     )
 
