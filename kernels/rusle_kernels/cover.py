@@ -1,18 +1,22 @@
-"""Vegetation cover and the cover factor C from NDVI: one formula, one kernel. NaN in gives NaN out."""
+"""Vegetation cover and the cover factor C from NDVI: one formula, one kernel. NaN in gives NaN out.
 
-import math
+Where an equation wants vegetation cover, ``index`` is NDVI with the NDVI of bare soil and of full cover, or cover itself with 0 and 1.
+"""
 
 from rusle_kernels._jit import inline, kernel
+from rusle_kernels.elementary import exp, log, log10, power
+from rusle_kernels.tables import position
+
+
+@inline
+def between_zero_and_one(value):
+    value = 0.0 if value < 0.0 else value
+    return 1.0 if value > 1.0 else value
 
 
 @inline
 def dimidiate_pixel(ndvi, ndvi_soil, ndvi_vegetation):
-    cover = (ndvi - ndvi_soil) / (ndvi_vegetation - ndvi_soil)
-    if cover < 0.0:
-        cover = 0.0
-    elif cover > 1.0:
-        cover = 1.0
-    return cover
+    return between_zero_and_one((ndvi - ndvi_soil) / (ndvi_vegetation - ndvi_soil))
 
 
 @kernel
@@ -23,25 +27,87 @@ def cover_dimidiate(ndvi, ndvi_soil, ndvi_vegetation, out):
 
 
 @kernel
-def c_cai2000(ndvi, ndvi_soil, ndvi_vegetation, out):
+def c_cai2000(index, soil, vegetation, out):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            percent = 100.0 * dimidiate_pixel(ndvi[i, j], ndvi_soil, ndvi_vegetation)  # the equation wants percent
-            if percent <= 0.1:
-                out[i, j] = 1.0
-            elif percent >= 78.3:
-                out[i, j] = 0.0
-            else:
-                out[i, j] = 0.6508 - 0.3436 * math.log10(percent)
+            percent = 100.0 * dimidiate_pixel(index[i, j], soil, vegetation)  # the equation wants percent
+            curve = 0.6508 - 0.3436 * log10(percent)
+            out[i, j] = 1.0 if percent <= 0.1 else (0.0 if percent >= 78.3 else curve)
+
+
+@kernel
+def c_liu1999(index, soil, vegetation, out):
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            cover = dimidiate_pixel(index[i, j], soil, vegetation)  # this one wants a fraction
+            curve = between_zero_and_one(0.221 - 0.595 * log10(cover))  # it comes to 1 at 0.04906
+            out[i, j] = 1.0 if cover <= 0.049 else curve
+
+
+@kernel
+def c_bu(index, soil, vegetation, out):
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            percent = 100.0 * dimidiate_pixel(index[i, j], soil, vegetation)
+            line = between_zero_and_one(0.4149 - 0.0052 * percent)  # it comes to 0 at 79.79 %
+            out[i, j] = 0.0 if percent >= 79.8 else line
 
 
 @kernel
 def c_vanderknijff1999(ndvi, out):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            if ndvi[i, j] <= 0.0:
-                out[i, j] = 1.0  # the curve passes 1 there
-            elif ndvi[i, j] >= 1.0:
-                out[i, j] = 0.0
-            else:
-                out[i, j] = math.exp(-2.0 * ndvi[i, j] / (1.0 - ndvi[i, j]))
+            curve = exp(-2.0 * ndvi[i, j] / (1.0 - ndvi[i, j]))
+            out[i, j] = 1.0 if ndvi[i, j] <= 0.0 else (0.0 if ndvi[i, j] >= 1.0 else curve)  # the curve passes 1 at 0
+
+
+@kernel
+def c_durigon2014(ndvi, scale, out):
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = between_zero_and_one(scale * (1.0 - ndvi[i, j]) / 2.0)
+
+
+@kernel
+def c_ndvi_power(ndvi, out):
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = power(between_zero_and_one((1.0 - ndvi[i, j]) / 2.0), 1.0 + ndvi[i, j])
+
+
+@kernel
+def c_lai_log(leaf_area_index, out):
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = between_zero_and_one(0.184 - 0.177 * log(leaf_area_index[i, j]))  # 1 without a leaf
+
+
+@kernel
+def c_panagos2015(index, classes, soil, vegetation, codes, least, most, out):
+    """``least + (most - least) · (1 - cover)`` of each cell's class; where the two are one number, whatever the cover is.
+
+    Returns how many cells hold a class that is not in the sorted ``codes`` (NaN in ``out``).
+    """
+    unknown = 0
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = float("nan")
+            if classes[i, j] == classes[i, j]:
+                row = position(codes, classes[i, j])
+                if row < 0:
+                    unknown += 1
+                elif least[row] == most[row]:
+                    out[i, j] = least[row]
+                else:
+                    out[i, j] = least[row] + (most[row] - least[row]) * (1.0 - dimidiate_pixel(index[i, j], soil, vegetation))
+    return unknown
+
+
+@kernel
+def count_ndvi(ndvi, counts):
+    """Add to ``counts[k]`` the cells whose NDVI is nearest to ``k / 10000 - 1``, k from 0 to 20000; NaN is not counted."""
+    for i in range(ndvi.shape[0]):
+        for j in range(ndvi.shape[1]):
+            if ndvi[i, j] == ndvi[i, j]:
+                place = int((ndvi[i, j] + 1.0) * 10000.0 + 0.5)
+                counts[min(max(place, 0), counts.size - 1)] += 1

@@ -1,4 +1,4 @@
-"""``rusle factor (r|k|ls|c|p|e|t)``: one factor from files. The options are made from the function's signature when the command is used."""
+"""``rusle factor (r|k|ls|c|p|b|e|t)``: one factor from files. The options are made from the function's signature when the command is used."""
 
 import inspect
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from rusle_engine.cli.talk import Talk
 
-_FACTORS = ("r", "k", "ls", "c", "p", "e", "t")
+_FACTORS = ("r", "k", "ls", "c", "p", "b", "e", "t")
 
 
 class FactorGroup(TyperGroup):
@@ -23,7 +23,9 @@ class FactorGroup(TyperGroup):
         return _command(cmd_name.lower()) if cmd_name.lower() in _FACTORS else None
 
 
-factor_app = typer.Typer(cls=FactorGroup, help="Compute one factor from files: r, k, ls, c, p, e or t.", no_args_is_help=True, rich_markup_mode=None)
+factor_app = typer.Typer(
+    cls=FactorGroup, help="Compute one factor from files: r, k, ls, c, p, b, e or t.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @factor_app.callback()

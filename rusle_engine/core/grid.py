@@ -203,6 +203,8 @@ def _recorded_transform(array: xr.DataArray) -> Affine | None:
 def same_grid(arrays: dict[str, xr.DataArray]) -> list[xr.DataArray]:
     """The arrays, by name, on one grid: those with x and y get the first one's coordinates (the same objects); scalars stay.
 
+    Stacks, (layer, y, x), and rasters may be mixed.
+
     Raises
     ------
     GridMismatchError
@@ -220,9 +222,10 @@ def same_grid(arrays: dict[str, xr.DataArray]) -> list[xr.DataArray]:
             aligned.append(array)
             continue
         first_name, first, first_grid = reference
-        if array.shape != first.shape:
+        if array.shape[-2:] != first.shape[-2:]:
             raise GridMismatchError(f"{name} has shape {array.shape} and {first_name} {first.shape}; align them first")
         if grid is not None and first_grid is not None and (found := first_grid.differences(grid)):
             raise GridMismatchError(f"{first_name} and {name} lie on different grids: {'; '.join(found)}. Align them first.")
-        aligned.append(array.drop_vars([c for c in array.coords if c in ("x", "y", "spatial_ref")]).assign_coords(first.coords))
+        of_place = {name: coordinate for name, coordinate in first.coords.items() if set(coordinate.dims) <= {"y", "x"}}
+        aligned.append(array.drop_vars([c for c in array.coords if c in ("x", "y", "spatial_ref")]).assign_coords(of_place))
     return aligned

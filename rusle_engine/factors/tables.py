@@ -63,6 +63,25 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
+def table_of_ranges(table: pd.DataFrame, variable: Variable) -> dict[int, tuple[float, float]]:
+    """``{code: (least, most)}`` of a table with ``code`` and two columns named by the factor's letter, such as ``C_min`` and ``C_max``.
+
+    Raises
+    ------
+    InputError
+        As ``class_values``; also where a least value is above the greatest.
+    """
+    columns = [f"{variable.symbol}_min", f"{variable.symbol}_max"]
+    if not isinstance(table, pd.DataFrame) or not {"code", *columns} <= set(table.columns):
+        seen = list(table.columns) if isinstance(table, pd.DataFrame) else table
+        raise InputError(f"the table of ranges has columns {seen}; expected 'code', {columns[0]!r} and {columns[1]!r}")
+    least, most = (class_values(table[["code", name]].rename(columns={name: "value"}), variable) for name in columns)
+    for code, value in least.items():
+        if value > most[code]:
+            raise InputError(f"the table of ranges has {columns[0]} {value:g} above {columns[1]} {most[code]:g} for class {code}")
+    return {code: (value, most[code]) for code, value in least.items()}
+
+
 def lookup(classes: xr.DataArray, values: Mapping[int, float], name: str) -> xr.DataArray:
     """The value of each cell's class, float64; NaN where ``classes`` is NaN. Lazy when ``classes`` is.
 
@@ -75,7 +94,7 @@ def lookup(classes: xr.DataArray, values: Mapping[int, float], name: str) -> xr.
 
     def on_tile(tile: Tile, out: Tile) -> None:
         if tables.lookup(tile, codes, numbers, out):
-            raise InputError(_missing_rows(missing_codes(tile, values), values, name))
+            refuse_missing_rows(tile, values, name)
 
     return pointwise(on_tile, classes)
 
@@ -92,7 +111,12 @@ def only_in(factor: xr.DataArray, classes: xr.DataArray, codes: Sequence[int], e
     return pointwise(tables.only_in, factor, classes, parameters=(np.array(sorted(codes), np.float64), elsewhere))
 
 
-def missing_codes(classes: xr.DataArray | np.ndarray[Any, Any], table: Mapping[int, float]) -> list[float]:
+def refuse_missing_rows(classes: np.ndarray[Any, Any], table: Mapping[int, Any], name: str) -> None:
+    """Refuse the classes that ``table`` has no row for, by their codes (InputError); ``name`` says what the table is for."""
+    raise InputError(_missing_rows(missing_codes(classes, table), table, name))
+
+
+def missing_codes(classes: xr.DataArray | np.ndarray[Any, Any], table: Mapping[int, Any]) -> list[float]:
     """The class codes of ``classes`` that have no row in ``table``, ascending; computes."""
     seen = np.unique(np.asarray(classes, np.float64))
     return [float(code) for code in seen if not np.isnan(code) and code not in table]
@@ -103,7 +127,7 @@ def _sorted(values: Mapping[int, float]) -> tuple[np.ndarray[Any, Any], np.ndarr
     return np.array(codes, np.float64), np.array([values[code] for code in codes], np.float64)
 
 
-def _missing_rows(codes: list[float], values: Mapping[int, float], name: str) -> str:
+def _missing_rows(codes: list[float], values: Mapping[int, Any], name: str) -> str:
     shown = ", ".join(f"{code:g}" for code in codes[:_NAMED]) + (" …" if len(codes) > _NAMED else "")
     known = ", ".join(str(code) for code in sorted(values)[:_NAMED]) + (" …" if len(values) > _NAMED else "")
     return f"the {name} table has no row for class {shown} of the class raster (it has {known}). Add a row, or make the code nodata."

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from rusle_engine.core.errors import ConfigError, Problem
 from rusle_engine.core.memory import parse_bytes
-from rusle_engine.core.variables import BIOLOGICAL, ELEVATION, LENGTH, STEEPNESS, TOLERANCE
+from rusle_engine.core.variables import ELEVATION, LENGTH, STEEPNESS, TOLERANCE
 from rusle_engine.runs.method_blocks import factor, quantity
 from rusle_engine.runs.overrides import with_overrides
 from rusle_engine.runs.problems import problems_of
@@ -238,7 +238,7 @@ class Config(Block):
     """Cover and management [1], with P: RUSLE."""
     P: Annotated[Factor, factor("P")] | None = None
     """Support practice [1], with C: RUSLE."""
-    B: Annotated[Quantity, quantity(BIOLOGICAL)] | None = None
+    B: Annotated[Factor, factor("B")] | None = None
     """Biological practice [1], 1 on cropland; with E and T: CSLE."""
     E: Annotated[Factor, factor("E")] | None = None
     """Engineering practice [1], 1 without a measure; with B and T: CSLE."""

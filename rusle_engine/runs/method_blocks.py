@@ -1,21 +1,27 @@
 """The configuration block of every method, built from its function's signature: inputs as sources, options with their own defaults."""
 
 import re
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
+import xarray as xr
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
 from rusle_engine.core.variables import Variable
 from rusle_engine.factors.tables import ClassTable
 from rusle_engine.runs.rain_blocks import Rain, ValueRecord
+from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function
 from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, PolygonLayer, Quantity, QuantityRaster, RecordTable, Table, refused
 
 FROM_RUN = ("dem", "theta", "grid", "landcover")
 """Parameters that a run supplies: the DEM, its slope, the run's grid, and the land cover, each named once in the configuration."""
 
+_ONLY_IN_PYTHON = (type(None), xr.DataArray, xr.Dataset)
+_OVER_TIME = ("ndvi", "fvc", "understorey")
+"""Quantities of cover, which may be given over time as well."""
 _DATA_KINDS = ("raster", "classes", "table", "polygons", "rain")
 
 
@@ -61,7 +67,8 @@ def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
     )
     model._data = data
     model._method_parameter = function.method_parameter
-    model._from_run = {p.name: function.landcover_with if p.name == "landcover" else None for p in parameters if p.name in FROM_RUN}
+    partners = {} if "landcover" in info.inputs else {"landcover": function.landcover_with}  # land cover goes with an option, or is always needed
+    model._from_run = {p.name: partners.get(p.name) for p in parameters if p.name in FROM_RUN}
     return model
 
 
@@ -81,6 +88,9 @@ def _annotation(parameter: Parameter, result: Variable) -> Any:
     if parameter.kind == "raster":
         if parameter.variable is None:
             raise TypeError(f"no quantity is known for the parameter {parameter.name!r}; add it to core/variables.py")
+        if parameter.name in _OVER_TIME:
+            over_time = OneOf({**quantity(parameter.variable).by_key, "series": QuantitySeries}, variable=parameter.variable)
+            return Annotated[Quantity | QuantitySeries, over_time]
         return Annotated[Quantity, quantity(parameter.variable)]
     if parameter.kind == "table" and parameter.annotation in (ClassTable, ClassTable | None):  # of the factor itself, by class
         return Annotated[RecordTable, AfterValidator(lambda table: table.model_copy(update={"columns": {"value": result.symbol, **table.columns}}))]
@@ -102,12 +112,12 @@ def _readable(annotation: Any) -> Any:
         return Annotated[dict[members[0], members[1]], BeforeValidator(_with_number_keys)]  # type: ignore[valid-type]
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return list[members[0]]  # type: ignore[valid-type]
-    if members and type(None) in members:
-        rest = [_readable(member) for member in members if member is not type(None)]
+    if origin in (typing.Union, types.UnionType):
+        rest = [_readable(member) for member in members if member not in _ONLY_IN_PYTHON]
         result: Any = rest[0]
         for member in rest[1:]:
             result = result | member
-        return result | None
+        return result | None if type(None) in members else result
     return annotation
 
 

@@ -41,8 +41,19 @@ from rusle_engine.runs.config import Config, ZoneLayer, ZoneRaster
 from rusle_engine.runs.config import LandArea as LandAreaBlock
 from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of, parts_of_layer
 from rusle_engine.runs.rain_inputs import erosivity
+from rusle_engine.runs.series_blocks import QuantitySeries
+from rusle_engine.runs.series_inputs import half_month_series, is_by_half_month
 from rusle_engine.runs.signatures import factor_function
-from rusle_engine.runs.sources import ClassRaster, LengthTimesSteepness, MethodBlock, PolygonLayer, RainSource, RecordTable, did_you_mean
+from rusle_engine.runs.sources import (
+    ClassRaster,
+    LengthTimesSteepness,
+    MethodBlock,
+    PolygonLayer,
+    RainSource,
+    RecordTable,
+    SeriesSource,
+    did_you_mean,
+)
 from rusle_engine.terrain.slope import slope
 
 log = logging.getLogger("rusle_engine")
@@ -139,6 +150,8 @@ class Planner:
         options = block.options
         if "year" in options and options["year"] is None:
             options["year"] = self.config.project.year
+        if "wr" in options and options["wr"] is None and found.erosivity is not None and is_by_half_month(block):
+            options["wr"] = found.erosivity["wr"]
         result: xr.DataArray = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **options)
         return result
 
@@ -159,10 +172,14 @@ class Planner:
                 arguments[name] = inputs.records(source, role)
             elif isinstance(source, ClassRaster):
                 arguments[name] = inputs.classes(source, role)
+            elif isinstance(source, QuantitySeries):
+                variable = parameters[name].variable
+                assert variable is not None
+                arguments[name] = half_month_series(source, variable, role, inputs)
             elif isinstance(source, PolygonLayer):
                 arguments[name] = inputs.polygons(source, role)
             else:
-                assert not isinstance(source, RainSource)  # R has a way of its own
+                assert not isinstance(source, RainSource | SeriesSource)  # R has a way of its own, and series have been looked after
                 variable = parameters[name].variable
                 assert variable is not None
                 assert not isinstance(source, RainSource)

@@ -10,7 +10,7 @@ from rusle_engine.runs.signatures import FACTORS, factor_function
 _TERRAIN = ("dem", "theta")
 _RUSLE = ("C", "P")
 _CSLE = ("B", "E", "T")
-_GIVEN = (*FACTORS, "B", "L", "S")
+_GIVEN = (*FACTORS, "L", "S")
 """Keys that hold a factor."""
 
 

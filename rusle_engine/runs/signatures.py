@@ -98,6 +98,7 @@ _HOMES = {
     "K": _Home("k", "k_factor", variables.ERODIBILITY),
     "LS": _Home("ls", "ls_factor", variables.TOPOGRAPHY, "length", ("max_slope_length_m", "channel_area_m2")),
     "C": _Home("c", "c_factor", variables.COVER, landcover_with="override"),
+    "B": _Home("b", "b_factor", variables.BIOLOGICAL, landcover_with="override"),
     "P": _Home("p", "p_factor", variables.PRACTICE, landcover_with="cropland"),
     "E": _Home("e", "e_factor", variables.ENGINEERING),
     "T": _Home("t", "t_factor", variables.TILLAGE, landcover_with="cropland"),
@@ -149,6 +150,8 @@ def parameter_descriptions(function: Callable[..., Any]) -> dict[str, str]:
 
 def _kind(name: str, annotation: Any) -> Kind:
     members = _members(annotation)
+    if xr.Dataset in members:  # of another function of the engine; a file says it in numbers
+        return "option"
     if gpd.GeoDataFrame in members:
         return "polygons"
     if pd.DataFrame in members:

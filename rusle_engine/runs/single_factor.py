@@ -21,6 +21,8 @@ from rusle_engine.runs.plan import Plan, Planner
 from rusle_engine.runs.problems import problems_of
 from rusle_engine.runs.progress import Progress
 from rusle_engine.runs.rain_blocks import RainStations
+from rusle_engine.runs.series_blocks import QuantitySeries
+from rusle_engine.runs.series_inputs import first_date
 from rusle_engine.runs.signatures import Parameter, factor_function
 from rusle_engine.runs.sources import ClassRaster, Factor, MethodBlock, QuantityRaster, Table
 from rusle_engine.runs.statistics import observed, total
@@ -194,7 +196,9 @@ def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | No
     config = Config.model_construct(**parts)
     problems = Problems(collect=False)
     sources = [grid, dem, *(block.inputs.values() if isinstance(block, MethodBlock) else [block]), landcover]
-    lead = next((source for source in sources if isinstance(source, Dem | QuantityRaster | ClassRaster)), None)
+    rasters = [source for source in sources if isinstance(source, Dem | QuantityRaster | ClassRaster)]
+    rasters += [first_date(source) for source in sources if isinstance(source, QuantitySeries) and not rasters]
+    lead = next(iter(rasters), None)
     if lead is None:
         inputs = Inputs(Grid(1, 1, Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0), None), ((1,), (1,)), problems)
     else:

@@ -225,8 +225,12 @@ class RainSource(Block):
         return ()
 
 
+class SeriesSource(Block):
+    """A quantity over time, in the block of ``series_blocks``."""
+
+
 Quantity = QuantityRaster | Constant | Table
-Source = Quantity | ClassRaster | RecordTable | PolygonLayer | RainSource
+Source = Quantity | ClassRaster | RecordTable | PolygonLayer | RainSource | SeriesSource
 
 
 class MethodBlock(Block):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rusle_engine.core.errors import ConfigError
+from rusle_engine.factors.b import b_factor
 from rusle_engine.factors.c import c_factor
 from rusle_engine.factors.e import e_factor
 from rusle_engine.factors.k import k_factor
@@ -27,7 +28,7 @@ OTHERS = {"rusle.yml": {"B", "E", "T"}, "csle.yml": {"C", "P"}}
 """The factors of the other equation."""
 SCHEMA = schema()
 SHARED = {"QuantityRaster", "Constant", "Table", "ClassRaster", "RecordTable"}  # explained once, at the head of the file
-FUNCTIONS = {"R": r_factor, "K": k_factor, "LS": ls_factor, "C": c_factor, "P": p_factor, "E": e_factor, "T": t_factor}
+FUNCTIONS = {"R": r_factor, "K": k_factor, "LS": ls_factor, "C": c_factor, "P": p_factor, "B": b_factor, "E": e_factor, "T": t_factor}
 
 
 def sections(text):
