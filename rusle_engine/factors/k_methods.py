@@ -37,7 +37,7 @@ _EPIC_FORMULA = (
     "{0.2 + 0.3 exp[-0.0256 SAN (1 - SIL/100)]} [SIL/(CLA + SIL)]^0.3 {1 - 0.25 C/[C + exp(3.72 - 2.95 C)]} "
     "{1 - 0.7 SN1/[SN1 + exp(-5.51 + 22.9 SN1)]}, SN1 = 1 - SAN/100"
 )
-_NOMOGRAPH_INPUTS = ("sand", "silt", "clay", "very_fine_sand or estimate_very_fine_sand", "soc or om", "structure", "permeability")
+_NOMOGRAPH_INPUTS = ("sand", "silt", "clay", "soc or om", "structure", "permeability")
 
 METHODS = {
     "williams1990": MethodInfo(
@@ -65,7 +65,7 @@ METHODS = {
         units=ERODIBILITY.units,
         status="verified",
         formula_id="K-1",
-        valid_for="silt and very fine sand up to 70 %; no value beyond",
+        valid_for="silt and very fine sand, which is measured or estimated, up to 70 %; no value beyond",
     ),
     "rusle2_fine": MethodInfo(
         equation="wischmeier1978; above 68 % silt and very fine sand the texture term is k - 0.67 (k - k68)^0.82, k68 being k at 68 %",

@@ -21,12 +21,13 @@ from rusle_engine.core.variables import ELEVATION, Variable, conversion_factor
 from rusle_engine.factors.tables import class_values, lookup
 from rusle_engine.factors.validation import require_within
 from rusle_engine.files.atomic import sha256
+from rusle_engine.files.rasterize import polygon_codes
 from rusle_engine.files.rasters import RasterInfo, alignment_of, describe_raster, open_aligned, open_raster, require_values
 from rusle_engine.files.table_input import number_of, require_columns
 from rusle_engine.files.tables import read_class_table, read_table
 from rusle_engine.files.vectors import read_polygons
 from rusle_engine.runs.config import Dem
-from rusle_engine.runs.sources import ClassRaster, Constant, PolygonLayer, Quantity, QuantityRaster, RecordTable, Table
+from rusle_engine.runs.sources import ClassPolygons, ClassRaster, Constant, PolygonLayer, Quantity, QuantityRaster, RecordTable, Table
 from rusle_engine.runs.statistics import Statistics, observed, total
 
 log = logging.getLogger("rusle_engine")
@@ -151,9 +152,17 @@ class Inputs:
         array = lookup(codes, values, variable.symbol).assign_attrs(units=variable.units)
         return variable.describe(variable.require(array), source="table")
 
-    def classes(self, source: ClassRaster, role: str) -> xr.DataArray:
+    def classes(self, source: ClassRaster | ClassPolygons, role: str) -> xr.DataArray:
         """Class codes, NaN where there is none; lazy."""
+        if isinstance(source, ClassPolygons):
+            return self._drawn(source, role)
         return self._raster(source, role, classes=True, units_when_undeclared=None)
+
+    def _drawn(self, source: ClassPolygons, role: str) -> xr.DataArray:
+        polygons = read_polygons(source.polygons, layer=source.layer, encoding=source.encoding, crs=source.crs)
+        watched, records = observed(polygon_codes(polygons, source.field, self.grid, self.chunks, source.polygons.name))
+        self.note(role, parts_of_layer(source.polygons), records, rows=len(polygons), crs=polygons.crs.to_string(), field=source.field)
+        return watched
 
     def look_up(self, role: str, classes: xr.DataArray, codes: Iterable[int], table: Path) -> None:
         """Note that ``table`` must have a row for every class."""

@@ -89,17 +89,22 @@ def _together(zones: pd.DataFrame, whole: tuple[str, str]) -> dict[str, Any]:
     }
 
 
+def in_all(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    """The counts of all tiles together."""
+    return {name: sum(count[name] for count in counts) for name in counts[0]}
+
+
 def topography_entry(config: Config, counts: Sequence[dict[str, int]]) -> dict[str, Any] | None:
     """Shares of the cells with an LS where the length was capped, a channel ended the hillslope, filling raised the cell, or S was held."""
     if not counts or not isinstance(config.LS, MethodBlock):
         return None
-    summed = {name: sum(count[name] for count in counts) for name in counts[0]}
-    valid = summed.pop("valid")
+    cells = in_all(counts)
+    valid = cells.pop("valid")
     if config.LS.options["water_depth_m"] is None:  # without a depth nothing is looked at, and 0 would say that nothing was raised
-        del summed["raised"]
+        del cells["raised"]
     if config.LS.options["max_steepness_degree"] is None:
-        del summed["held"]
-    shares = {f"{name}_pct": 100.0 * cells / valid if valid else 0.0 for name, cells in summed.items()}
+        del cells["held"]
+    shares = {f"{name}_pct": 100.0 * count / valid if valid else 0.0 for name, count in cells.items()}
     limits = {name: config.LS.options[name] for name in ("max_slope_length_m", "channel_area_m2", "water_depth_m", "max_steepness_degree")}
     return {"valid_cells": valid, **shares, **limits}
 

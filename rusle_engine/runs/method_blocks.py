@@ -14,7 +14,19 @@ from rusle_engine.factors.tables import ClassTable
 from rusle_engine.runs.rain_blocks import Rain, ValueRecord
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function
-from rusle_engine.runs.sources import ClassRaster, Constant, MethodBlock, OneOf, PolygonLayer, Quantity, QuantityRaster, RecordTable, Table, refused
+from rusle_engine.runs.sources import (
+    ClassPolygons,
+    ClassRaster,
+    Constant,
+    MethodBlock,
+    OneOf,
+    PolygonLayer,
+    Quantity,
+    QuantityRaster,
+    RecordTable,
+    Table,
+    refused,
+)
 
 FROM_RUN = ("dem", "theta", "grid", "landcover")
 """Parameters that a run supplies: the DEM, its slope, the run's grid, and the land cover, each named once in the configuration."""
@@ -95,7 +107,7 @@ def _annotation(parameter: Parameter, result: Variable) -> Any:
     if parameter.kind == "table" and parameter.annotation in (ClassTable, ClassTable | None):  # of the factor itself, by class
         return Annotated[RecordTable, AfterValidator(lambda table: table.model_copy(update={"columns": {"value": result.symbol, **table.columns}}))]
     by_kind: dict[str, Any] = {
-        "classes": ClassRaster,
+        "classes": Annotated[ClassRaster | ClassPolygons, OneOf({"raster": ClassRaster, "polygons": ClassPolygons})],
         "table": RecordTable,
         "polygons": PolygonLayer,
         "rain": Rain if parameter.name == "rain" else ValueRecord,

@@ -33,6 +33,10 @@ from rusle_engine.core.variables import (
     TOPOGRAPHY,
     Variable,
 )
+from rusle_engine.factors.k import FLAGS as K_FLAGS
+from rusle_engine.factors.k import NODATA_FLAG as NO_K_FLAG
+from rusle_engine.factors.k import k_with_flags
+from rusle_engine.factors.k_methods import Scheme
 from rusle_engine.factors.ls import CAPPED, CHANNEL, HELD, NODATA_FLAG, RAISED, ls_with_flags
 from rusle_engine.files.table_input import number_of, refuse_rows, require_columns
 from rusle_engine.files.tables import read_class_names, read_table
@@ -43,8 +47,11 @@ from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of, parts
 from rusle_engine.runs.rain_inputs import erosivity
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.series_inputs import half_month_series, is_by_half_month
+from rusle_engine.runs.series_blocks import QuantitySeries
+from rusle_engine.runs.series_inputs import half_month_series
 from rusle_engine.runs.signatures import factor_function
 from rusle_engine.runs.sources import (
+    ClassPolygons,
     ClassRaster,
     LengthTimesSteepness,
     MethodBlock,
@@ -86,6 +93,8 @@ class Plan:
     """By letter, as they enter the product and as they are stored: float32 rasters, or numbers."""
     flag_records: list[Any] = field(default_factory=list)
     """Counts of what shaped LS, one for each tile; empty when LS was not computed here."""
+    k_flag_records: list[Any] = field(default_factory=list)
+    """Counts of what shaped K, one for each tile; empty when K was not computed here from rasters."""
     erosivity: xr.Dataset | None = None
     tolerance: xr.DataArray | None = None
     cover: Cover | None = None
@@ -147,6 +156,8 @@ class Planner:
         if isinstance(rain := block.inputs.get("rain"), RainSource):
             found.erosivity = erosivity(rain, block, found.inputs, key, dem)
             return found.erosivity["R"]
+        if key == "K" and "soil" not in block.inputs:
+            return self._erodibility(found, block)
         options = block.options
         if "year" in options and options["year"] is None:
             options["year"] = self.config.project.year
@@ -154,6 +165,12 @@ class Planner:
             options["wr"] = found.erosivity["wr"]
         result: xr.DataArray = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **options)
         return result
+
+    def _erodibility(self, found: Plan, block: MethodBlock) -> xr.DataArray:
+        """K of rasters, with counts of what shaped it."""
+        erodibility = k_with_flags(self._arguments(found.inputs, "K", block, None), Scheme(**block.options))
+        _, found.k_flag_records = tiled(count_k_flags, erodibility["flags"], dtypes=())
+        return erodibility["k"]
 
     def _topography(self, inputs: Inputs, block: LengthTimesSteepness) -> xr.DataArray:
         """LS of an L and an S that were computed elsewhere."""
@@ -170,7 +187,7 @@ class Planner:
             role = f"{key}.{name}"
             if isinstance(source, RecordTable):
                 arguments[name] = inputs.records(source, role)
-            elif isinstance(source, ClassRaster):
+            elif isinstance(source, ClassRaster | ClassPolygons):
                 arguments[name] = inputs.classes(source, role)
             elif isinstance(source, QuantitySeries):
                 variable = parameters[name].variable
@@ -297,6 +314,12 @@ def count_flags(flags: Tile, _row: int, _column: int) -> tuple[dict[str, int]]:
             **{name: int((valid & (flags & bit > 0)).sum()) for name, bit in bits.items()},
         },
     )
+
+
+def count_k_flags(flags: Tile, _row: int, _column: int) -> tuple[dict[str, int]]:
+    """In how many cells what shaped K was met."""
+    known = flags != NO_K_FLAG
+    return ({name: int((known & (flags & bit > 0)).sum()) for name, bit in K_FLAGS.items()},)
 
 
 def partly_overlapping(zones: gpd.GeoDataFrame) -> list[str]:

@@ -28,7 +28,7 @@ from rusle_engine.runs import provenance
 from rusle_engine.runs.checks import MADE, checked, records_of
 from rusle_engine.runs.config import Config, exit_code_of, load_config
 from rusle_engine.runs.engine import engine
-from rusle_engine.runs.manifest import classes_entry, equation_entry, factor_entry, grid_entry, headline_entry, topography_entry
+from rusle_engine.runs.manifest import classes_entry, equation_entry, factor_entry, grid_entry, headline_entry, in_all, topography_entry
 from rusle_engine.runs.plan import FACTORS, REGION_ID, REGION_NAME, Plan
 from rusle_engine.runs.progress import NoProgress, Progress
 from rusle_engine.runs.remarks import remark, remarks
@@ -184,7 +184,7 @@ class _Run:
             assessed = assess({key.lower(): factor for key, factor in factors.items()}, plan.tolerance, plan.cover)
             a, a_records = observed(assessed.a)
             groups: dict[str, list[Any]] = {f"factor {key}": records for key, records in factor_records.items()}
-            groups |= {"A": a_records, "flags": plan.flag_records, "zones": assessed.records}
+            groups |= {"A": a_records, "flags": plan.flag_records, "k_flags": plan.k_flag_records, "zones": assessed.records}
             groups |= {f"input {i}": entry.records for i, entry in enumerate(plan.inputs.noted)}
             rasters = [
                 RasterOutput(factor, self.folder / "rasters" / f"{key}.tif", FACTORS[key], tags=self._tags())
@@ -262,6 +262,8 @@ class _Run:
             key: factor_entry(factor, config.factors[key], found.get(f"factor {key}"), plan.erosivity if key == "R" else None)
             for key, factor in plan.factors.items()
         }
+        if found["k_flags"]:
+            factors["K"]["cells"] = in_all(found["k_flags"])
         return {
             "schema_version": SCHEMA_VERSION,
             "package": {"name": "rusle-engine", "version": provenance.versions()["rusle_engine"]},

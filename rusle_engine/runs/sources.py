@@ -128,6 +128,21 @@ class ClassRaster(Block):
     """Which band of the file."""
 
 
+class ClassPolygons(Block):
+    """Classes (codes) of polygons, such as a soil map: each cell has the code of the polygon that holds its middle."""
+
+    polygons: ExistingLayer
+    """GeoPackage, Shapefile, GeoJSON or FileGDB."""
+    field: str
+    """Field of the codes, whole numbers."""
+    layer: str | None = None
+    """Layer in the file; null: its only one."""
+    encoding: str | None = None
+    """Text encoding of Shapefile attributes, such as gbk; null: what the .cpg file says."""
+    crs: str | None = None
+    """CRS of a file that states none, such as EPSG:4490."""
+
+
 class Constant(Block):
     """One number for the whole region."""
 
@@ -230,7 +245,7 @@ class SeriesSource(Block):
 
 
 Quantity = QuantityRaster | Constant | Table
-Source = Quantity | ClassRaster | RecordTable | PolygonLayer | RainSource | SeriesSource
+Source = Quantity | ClassRaster | ClassPolygons | RecordTable | PolygonLayer | RainSource | SeriesSource
 
 
 class MethodBlock(Block):
