@@ -30,7 +30,7 @@ factor_app = typer.Typer(
 
 @factor_app.callback()
 def _factor() -> None:
-    """Compute one factor from files: r, k, ls, c, p, e or t."""
+    """Compute one factor from files: r, k, ls, c, p, b, e or t."""
 
 
 def _command(name: str) -> Any:
