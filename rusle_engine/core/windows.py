@@ -6,16 +6,16 @@ Lazy rasters keep their chunks as tiles (narrow ones are joined for the work); a
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import getitem
 from typing import Any
 
 import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import is_dask_collection
-from dask.delayed import delayed
+from dask.base import is_dask_collection, tokenize
 
-from rusle_engine.core.frames import opened, without_frame
+from rusle_engine.core.frames import layered, opened, without_frame
 from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.tiles import Layout, Place, Tile, joined
 
@@ -105,30 +105,24 @@ def _framed(raster: Tile, place: Place, around: Any, ring: int) -> Tile:
 def _lazily(problem: Windows, layout: Layout, blocks: list[Any]) -> list[Any]:
     """One task for each tile, after those that put the windows together."""
     depth = {axis: problem.ring if count > 1 else 0 for axis, count in enumerate((len(layout.heights), len(layout.widths)))}
-    beside = tuple((problem.ring - depth[axis],) * 2 for axis in (0, 1))  # a side in one piece: the ring is all beyond the raster
+    overlapped = [da.overlap.overlap(block, depth=depth, boundary=around, allow_rechunk=False) for block, around in zip(blocks, problem.around)]
+    name = f"{problem.step}-{tokenize(problem, [each.name for each in overlapped])}"
+    tasks: dict[Any, Any] = {"problem-" + name: problem}  # by reference: it may hold a number for each row
+    indices = list(np.ndindex(len(layout.heights), len(layout.widths)))
+    for index, place in zip(indices, layout.places):
+        tasks[name, *index] = (_on_tile, "problem-" + name, depth, place, [(each.name, *index) for each in overlapped])
+    chunks = (layout.heights, layout.widths)
+    visited = da.Array(layered(name, tasks, overlapped), name, chunks, meta=np.empty((0, 0)))
+    results = []
+    for k, dtype in enumerate(problem.dtypes):
+        own = {(f"{name}-{k}", *index): (getitem, (name, *index), k) for index in indices}
+        results.append(da.Array(layered(f"{name}-{k}", own, [visited]), f"{name}-{k}", chunks, meta=np.empty((0, 0), dtype)))
+    return results
 
-    def on_tile(place: Place, *parts: Tile) -> tuple[Tile, ...]:
-        padded = [
-            np.pad(part, beside, constant_values=around) if problem.ring > min(depth.values()) else part
-            for part, around in zip(parts, problem.around)
-        ]
-        return problem.function(*(np.ascontiguousarray(window) for window in padded), place)
 
-    overlapped = [
-        da.overlap.overlap(block, depth=depth, boundary=around, allow_rechunk=False).to_delayed(optimize_graph=False).ravel()
-        for block, around in zip(blocks, problem.around)
-    ]
-    call = delayed(on_tile, pure=False, nout=len(problem.dtypes))
-    shape = len(layout.heights), len(layout.widths)
-    tiles = np.empty(shape, object)
-    for index, place, *parts in zip(np.ndindex(shape), layout.places, *overlapped):
-        tiles[index] = call(place, *parts)
-    return [
-        da.block(
-            [
-                [da.from_delayed(tiles[i, j][k], (height, width), meta=np.empty((0, 0), dtype)) for j, width in enumerate(layout.widths)]
-                for i, height in enumerate(layout.heights)
-            ]
-        )
-        for k, dtype in enumerate(problem.dtypes)
-    ]
+def _on_tile(problem: Windows, depth: dict[int, int], place: Place, windows: list[Tile]) -> tuple[Tile, ...]:
+    """A side in one piece has no neighbours: all of its ring is beyond the raster."""
+    missing = tuple((problem.ring - depth[axis],) * 2 for axis in (0, 1))
+    if missing != ((0, 0), (0, 0)):
+        windows = [np.pad(window, missing, constant_values=around) for window, around in zip(windows, problem.around)]
+    return problem.function(*map(np.ascontiguousarray, windows), place)
