@@ -225,10 +225,11 @@ def _open_store(
 ) -> xr.DataArray:
     """A variable over time; scale, offset and fill as it declares them by the CF conventions, else as stated."""
     engine: Literal["zarr", "h5netcdf"] = "zarr" if path.suffix.lower() == ".zarr" else "h5netcdf"
+    how: dict[str, Any] = {"consolidated": False} if engine == "zarr" else {}  # reads stores that are consolidated, and those that are not
     if not path.exists():
         input_files([path])  # says what is missing
     try:
-        dataset = xr.open_dataset(path, engine=engine, chunks={}, decode_coords="all")
+        dataset = xr.open_dataset(path, engine=engine, chunks={}, decode_coords="all", **how)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     names = [str(name) for name, array in dataset.data_vars.items() if array.ndim == 3]

@@ -58,6 +58,8 @@ class QuantitySeries(SeriesSource):
     """Which variable of a NetCDF file or Zarr store; null: its only one."""
     units: str | None = None
     """Unit of the values; null: what the files declare, else the key's usual unit."""
+    crs: str | None = None
+    """CRS of files that state none, such as EPSG:4326."""
     resampling: QuantityResampling = "bilinear"
     """How values come to the run's grid when they lie on another one; flags by the nearest one."""
     quality: QualitySeries | None = None

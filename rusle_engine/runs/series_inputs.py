@@ -32,6 +32,7 @@ def half_month_series(source: QuantitySeries, variable: Variable, role: str, inp
         grid=inputs.grid,
         resampling=source.resampling,
         chunks=inputs.chunks,
+        crs=source.crs,
     )
     layers = stack.sizes[stack.dims[0]]
     inputs.note(role, source.series, layers=layers, units=stack.attrs.get("units"), units_assumed=source.units is None)
@@ -78,6 +79,7 @@ def _flags(quality: QualitySeries, source: QuantitySeries, role: str, inputs: In
         grid=inputs.grid,
         resampling="nearest",
         chunks=inputs.chunks,
+        crs=source.crs,
     )
     inputs.note(f"{role}.quality", quality.series, layers=stack.sizes["time"])
     return QUALITY.require(stack.assign_attrs(units=QUALITY.units))
