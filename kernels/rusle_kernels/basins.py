@@ -22,7 +22,7 @@ import numpy as np
 
 from rusle_kernels._jit import inline, kernel
 from rusle_kernels.borders import perimeter_cell, perimeter_size
-from rusle_kernels.neighbours import ELSEWHERE, GROUP_COUNT, GROUP_OF, NEXT_TILE, NODATA_STEP, OUTSIDE, PIT, offsets
+from rusle_kernels.neighbours import ELSEWHERE, GROUP_COUNT, GROUP_OF, NEXT_TILE, NODATA_STEP, OUTSIDE, PIT, STOP, offsets
 
 
 @kernel
@@ -62,6 +62,15 @@ def lowest_neighbours(keys, nodata, lower, step):
             slot = np.int32(OUTSIDE) if lowest == nodata else slot
             members[j] = np.uint8(found)
             way[j] = np.uint8(slot if key != nodata else np.int32(NODATA_STEP))
+
+
+@kernel
+def mark_stops(stops, step):
+    """STOP where ``stops`` (padded) holds 1: an outlet at its own height, by an edge of the tree to the outside."""
+    for i in range(1, step.shape[0] - 1):
+        here, way = stops[i], step[i]
+        for j in range(1, here.size - 1):
+            way[j] = STOP if here[j] == 1 and way[j] != NODATA_STEP else way[j]
 
 
 @kernel
@@ -146,7 +155,7 @@ def count_saddles(lower, step):
         for j in range(1, members.size - 1):
             groups = np.int64(GROUP_COUNT[members[j]])
             count += groups - 1 if groups > 1 and way[j] != NODATA_STEP else 0
-            count += 1 if way[j] == NEXT_TILE else 0
+            count += 1 if way[j] == NEXT_TILE or way[j] == STOP else 0
     return count
 
 
@@ -154,7 +163,7 @@ def count_saddles(lower, step):
 def saddle_edges(keys, lower, step, labels, edge_keys, edge_cells, edge_slots, own, other):
     """The edges between basins, by cell and then by lower end: from each saddle cell to the lowest member of each further group.
 
-    From a cell whose lowest neighbour lies in another tile, also the edge to that one. ``edge_keys`` is the height of the cell,
+    From a cell whose lowest neighbour lies in another tile, also the edge to that one; from a cell where water stops, to every group. ``edge_keys`` is the height of the cell,
     ``edge_slots`` the neighbour it leads to, ``own`` and ``other`` the two basins, −2 where the edge leads to another tile. Returns how many.
     """
     width = keys.shape[1]
@@ -164,7 +173,7 @@ def saddle_edges(keys, lower, step, labels, edge_keys, edge_cells, edge_slots, o
     for i in range(1, keys.shape[0] - 1):
         for cell in range(i * width + 1, i * width + width - 1):
             groups = GROUP_COUNT[sets[cell]]
-            if (groups < 2 and steps[cell] != NEXT_TILE) or steps[cell] == NODATA_STEP:
+            if (groups < 2 and steps[cell] != NEXT_TILE and steps[cell] != STOP) or steps[cell] == NODATA_STEP:
                 continue
             first = count
             home = GROUP_OF[sets[cell], steps[cell]] if steps[cell] < OUTSIDE else np.uint8(groups)

@@ -3,12 +3,14 @@
 import numpy as np
 
 from rusle_kernels._jit import kernel
-from rusle_kernels.neighbours import ESRI_CODES, NODATA_CODE, NODATA_STEP
+from rusle_kernels.neighbours import ESRI_CODES, NODATA_CODE, NODATA_STEP, STOP
 
 
 @kernel
 def d8_steepest(filled, step, nearness, out):
     """ESRI code of the steepest descent on ``filled``; where no neighbour is strictly lower, of the cell's ``step`` in the drainage tree.
+
+    0 where that is STOP, whatever is lower.
 
     ``filled`` and ``step`` are padded, +inf where there is no data. ``nearness`` (3, h) holds, for each row, one over the distance to a
     neighbour east or west, north or south, and diagonal. Of equally steep neighbours the first in the order NW N NE W E SW S SE wins.
@@ -41,4 +43,5 @@ def d8_steepest(filled, step, nearness, out):
             best, chosen = (fall, np.int32(4)) if fall > best else (best, chosen)
             fall = (z - np.float64(below[j + 2])) * diagonal
             best, chosen = (fall, np.int32(2)) if fall > best else (best, chosen)
+            chosen = np.int32(0) if way[j + 1] == STOP else chosen
             codes[j] = np.uint8(chosen) if way[j + 1] != NODATA_STEP else np.uint8(NODATA_CODE)

@@ -16,6 +16,8 @@ NEXT_TILE = 10
 """The step of a cell whose lowest neighbour lies in another tile, until its basin is given a way out."""
 ELSEWHERE = 11
 """The step of a cell in the ring that belongs to another tile."""
+STOP = 12
+"""The step of a cell in which water ends, whatever its neighbours."""
 NODATA_STEP = 255
 
 ESRI_CODES = np.array([32, 64, 128, 16, 1, 8, 4, 2, 0], np.uint8)

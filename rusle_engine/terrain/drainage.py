@@ -100,13 +100,19 @@ BORDER_BYTES = 100.0
 """Bytes of each border cell of a tile in the graph: 0.6 edges and 0.5 nodes, with their order, tree and exits (measured: 54 to 81)."""
 
 
-def summarise(heights: Array, place: Place, *, order: Order | None = None) -> tuple[TileRecord, TileState]:
-    """What tile ``heights`` (padded by the order's ring) knows of the drainage tree by itself; ``order`` is by height and index when not given."""
+def summarise(heights: Array, *rest: Any, order: Order | None = None) -> tuple[TileRecord, TileState]:
+    """What a tile knows of the drainage tree by itself: its ``heights`` and where water stops (1 there; may be left out), and its place.
+
+    Both rasters are padded by the order's ring; ``order`` is by height and index when not given.
+    """
+    *stops, place = rest
     kind = order or Heights.of(heights.dtype)
     keys = kind.keys(heights, place)
     index = index_type(keys.size)
     step, lower = np.empty(keys.shape, np.uint8), np.empty(keys.shape, np.uint8)
     basins.lowest_neighbours(keys, kind.nodata, lower, step)
+    for inner in (_trimmed(values, kind.ring - 1) for values in stops):
+        basins.mark_stops(inner, step)
     basins.mark_other_tiles(keys, kind.nodata, step)
     labels = np.empty(keys.shape, index)
     count = basins.basin_labels(step, labels)
@@ -126,6 +132,11 @@ def summarise(heights: Array, place: Place, *, order: Order | None = None) -> tu
     record = TileRecord(terminals, border, _for_the_graph(edges.chosen(asked), terminal, place))
     kept = np.flatnonzero((role == _KEPT) | (role == _LINK))
     return record, TileState(keys, nodes, step, edges.chosen(kept), role[kept] == _LINK, count, terminal_basins)
+
+
+def _trimmed(values: Array, rings: int) -> Array:
+    """``values`` without its outer ``rings``."""
+    return np.ascontiguousarray(values[rings : values.shape[0] - rings, rings : values.shape[1] - rings])
 
 
 def _saddles(keys: Array, lower: Array, step: Array, labels: Array) -> TileEdges:
@@ -202,8 +213,8 @@ def unpadded(filled: Array) -> Array:
     return surface
 
 
-def drainage(dtype: Any, *, step: str, nearness: Array | None, with_fill: bool, order: Order | None = None) -> TwoPasses:
-    """Filling and directions as two passes over tiles."""
+def drainage(dtype: Any, *, step: str, nearness: Array | None, with_fill: bool, order: Order | None = None, with_stops: bool = False) -> TwoPasses:
+    """Filling and directions as two passes over tiles of heights, and ``with_stops`` of where water stops."""
     kind = order or Heights.of(dtype)
     directions = () if nearness is None else (np.dtype(np.uint8),)
     return TwoPasses(
@@ -211,7 +222,7 @@ def drainage(dtype: Any, *, step: str, nearness: Array | None, with_fill: bool, 
         summarise=partial(summarise, order=kind),
         solve=solve,
         finish=partial(finish, nearness=nearness, with_fill=with_fill, order=kind),
-        around=(np.nan,),
+        around=(np.nan, 0) if with_stops else (np.nan,),
         dtypes=directions + ((np.dtype(dtype),) if with_fill else ()),
         working_bytes=working_bytes(dtype),
         state_bytes=state_bytes(dtype),

@@ -1,5 +1,6 @@
 """Where water goes and how much arrives: D8 directions and accumulation."""
 
+from dataclasses import dataclass
 from typing import Literal, get_args, overload
 
 import numpy as np
@@ -10,6 +11,7 @@ from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.lift import is_lazy, two_passes
 from rusle_engine.core.variables import ACCUMULATION, FLOW_DIRECTION, UPSLOPE_AREA, Raster
 from rusle_engine.terrain.accumulation import CODES, fixed_point, row_sums, weight_sums
+from rusle_engine.terrain.barriers import require_barriers, require_exact_walls, walled
 from rusle_engine.terrain.conditioning import require_heights, require_method
 from rusle_engine.terrain.drainage import Array, drainage
 from rusle_engine.terrain.flat_ties import FlatTies, require_ties
@@ -39,6 +41,7 @@ def flow_direction(
     exponent: float | None = None,
     flat_ties: FlatTies = "index",
     quantum_m: float | None = None,
+    barriers: Raster | None = None,
     cell_size_m: float | tuple[float, float] | None = None,
     units: str | None = None,
 ) -> xr.DataArray: ...
@@ -50,6 +53,7 @@ def flow_direction(
     exponent: float | None = None,
     flat_ties: FlatTies = "index",
     quantum_m: float | None = None,
+    barriers: Raster | None = None,
     cell_size_m: float | tuple[float, float] | None = None,
     units: str | None = None,
 ) -> xr.Dataset: ...
@@ -60,6 +64,7 @@ def flow_direction(
     exponent: float | None = None,
     flat_ties: FlatTies = "index",
     quantum_m: float | None = None,
+    barriers: Raster | None = None,
     cell_size_m: float | tuple[float, float] | None = None,
     units: str | None = None,
 ) -> xr.DataArray | xr.Dataset:
@@ -93,6 +98,9 @@ def flow_direction(
         the earlier one). Packed ties make the parallel lines in the flats of coarse heights fewer; the filled surface is the same.
     quantum_m
         Step of the heights [m] for packed ties, such as 1.0 for whole metres. Every height must be a whole multiple of it, exactly.
+    barriers
+        Raster on the grid of ``dem``: 0 none; 1 water that enters ends there, as in a ditch or a channel; 2 water goes round, as by a wall, a
+        road or a bank: routing takes the cell as 32 768 m higher. Between two such cells that touch at a corner no water passes.
     cell_size_m
         Cell size of an array without coordinates, one number or (dx, dy); square cells when not given.
     units
@@ -110,7 +118,9 @@ def flow_direction(
     ------
     InputError
         When ``dem`` is not a raster of numbers in metres, its grid cannot be known, or ``exponent`` is not one of ``freeman1991``; when packed
-        ties are asked for without the step, or (where directions are computed) a height is no multiple of it.
+        ties are asked for without the step, or (where directions are computed) a height is no multiple of it, or a barrier none of the three.
+    GridMismatchError
+        When ``barriers`` lies on another grid.
     MemoryBudgetError
         When a raster in memory, or the tiles in hand of a lazy one, are larger than the memory budget allows.
 
@@ -134,37 +144,50 @@ def flow_direction(
     power = exponent_of(scheme, exponent)
     heights = require_heights(dem, units)
     grid = grid_of_cells(heights, cell_size_m)
-    if scheme == "d8":
-        return directions_on(heights, grid, flat_ties=flat_ties, quantum_m=quantum_m)
-    return _routing(heights, grid, scheme, power, flat_ties, quantum_m).as_dataset()
+    how = _How(flat_ties, quantum_m, barriers)
+    return _drained(heights, grid, how, with_fill=False)[0] if scheme == "d8" else _routing(heights, grid, scheme, power, how).as_dataset()
 
 
-def _routing(
-    heights: xr.DataArray, grid: Grid, scheme: MultipleFlow, exponent: float | None, flat_ties: FlatTies, quantum_m: float | None
-) -> Routing:
-    return Routing(*direction_and_fill(heights, grid, flat_ties=flat_ties, quantum_m=quantum_m), grid, scheme, exponent)
+@dataclass(frozen=True)
+class _How:
+    """The options of draining, whatever the scheme."""
+
+    flat_ties: FlatTies = "index"
+    quantum_m: float | None = None
+    barriers: Raster | None = None
 
 
-def directions_on(heights: xr.DataArray, grid: Grid, *, flat_ties: FlatTies = "index", quantum_m: float | None = None) -> xr.DataArray:
+def _routing(heights: xr.DataArray, grid: Grid, scheme: MultipleFlow, exponent: float | None, how: _How) -> Routing:
+    codes, filled = _drained(heights, grid, how, with_fill=True)
+    return Routing(codes, filled, grid, scheme, exponent)
+
+
+def directions_on(
+    heights: xr.DataArray, grid: Grid, *, flat_ties: FlatTies = "index", quantum_m: float | None = None, barriers: Raster | None = None
+) -> xr.DataArray:
     """``flow_direction`` of heights whose grid is known."""
-    codes, *_ = _drained(heights, grid, flat_ties, quantum_m, with_fill=False)
-    return codes
+    return _drained(heights, grid, _How(flat_ties, quantum_m, barriers), with_fill=False)[0]
 
 
 def direction_and_fill(
-    heights: xr.DataArray, grid: Grid, *, flat_ties: FlatTies = "index", quantum_m: float | None = None
+    heights: xr.DataArray, grid: Grid, *, flat_ties: FlatTies = "index", quantum_m: float | None = None, barriers: Raster | None = None
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Directions and the filled surface in one go, for who needs both."""
-    codes, filled = _drained(heights, grid, flat_ties, quantum_m, with_fill=True)
+    codes, filled = _drained(heights, grid, _How(flat_ties, quantum_m, barriers), with_fill=True)
     return codes, filled
 
 
-def _drained(heights: xr.DataArray, grid: Grid, flat_ties: FlatTies, quantum_m: float | None, *, with_fill: bool) -> tuple[xr.DataArray, ...]:
+def _drained(heights: xr.DataArray, grid: Grid, how: _How, *, with_fill: bool) -> tuple[xr.DataArray, ...]:
     """Directions, and the filled surface when asked for."""
-    ties = require_ties(flat_ties, quantum_m, heights.dtype)
+    ties = require_ties(how.flat_ties, how.quantum_m, heights.dtype)
+    obstacles = None if how.barriers is None else require_barriers(how.barriers, heights)
+    if obstacles is not None and ties is not None:
+        require_exact_walls(ties.quantum_m)
+    inputs = (heights,) if obstacles is None else (walled(heights, obstacles), obstacles)
     nearness = steepness_weights(grid.dx_m, grid.dy_m)
-    codes, *filled = two_passes(drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=with_fill, order=ties), heights)
-    said = {} if ties is None else {"flat_ties": flat_ties, "quantum_m": ties.quantum_m}
+    problem = drainage(heights.dtype, step="flow_direction", nearness=nearness, with_fill=with_fill, order=ties, with_stops=obstacles is not None)
+    codes, *filled = two_passes(problem, *inputs)
+    said = {} if ties is None else {"flat_ties": how.flat_ties, "quantum_m": ties.quantum_m}
     return FLOW_DIRECTION.describe(codes, scheme="d8", codes=CODES, **said), *filled
 
 
@@ -289,19 +312,17 @@ def upslope_area(
     *,
     scheme: RoutingScheme = "d8",
     exponent: float | None = None,
-    barriers: xr.DataArray | None = None,
+    barriers: Raster | None = None,
     flat_ties: FlatTies = "index",
     quantum_m: float | None = None,
 ) -> xr.DataArray:
     """Area draining into each cell [m²], its own excluded, by ``scheme``.
 
-    ``exponent`` is that of ``freeman1991``; ``barriers`` a raster on the same grid of 0, 1 (water stops here) and 2 (water goes round);
-    ``flat_ties`` and ``quantum_m`` as in ``flow_direction``.
+    The options are those of ``flow_direction``.
     """
-    if barriers is not None:
-        raise InputError("upslope area: barriers cannot be computed so far")
     power = exponent_of(scheme, exponent)
+    how = _How(flat_ties, quantum_m, barriers)
     if scheme == "d8":
-        return upslope_area_of(directions_on(heights, grid, flat_ties=flat_ties, quantum_m=quantum_m), grid)
-    routing = _routing(heights, grid, scheme, power, flat_ties, quantum_m)
+        return upslope_area_of(_drained(heights, grid, how, with_fill=False)[0], grid)
+    routing = _routing(heights, grid, scheme, power, how)
     return UPSLOPE_AREA.describe(routing.upslope_area(), **routing.described())

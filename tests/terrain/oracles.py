@@ -74,14 +74,14 @@ def surfaces(rows=24, columns=29):
 SURFACES = surfaces()
 
 
-def filled_by_heap(heights):
-    """The definition, cell by cell: water enters from the edge and from beside nodata, always over the lowest cell it stands at."""
+def filled_by_heap(heights, outlets=None):
+    """The definition, cell by cell: water enters from the edge, from beside nodata (and at outlets), always over the lowest cell it stands at."""
     rows, columns = heights.shape
     empty = ~np.isfinite(heights)
     outside = np.pad(empty, 1, constant_values=True)
     filled, done, shore = np.where(empty, np.nan, heights), empty.copy(), []
     for i, j in zip(*np.nonzero(~empty)):
-        if outside[i : i + 3, j : j + 3].any():
+        if outside[i : i + 3, j : j + 3].any() or (outlets is not None and outlets[i, j]):
             heapq.heappush(shore, (filled[i, j], i, j))
             done[i, j] = True
     while shore:
@@ -95,10 +95,10 @@ def filled_by_heap(heights):
     return filled
 
 
-def tree_and_steepest(heights, dx=1.0, dy=1.0, ties=None):
+def tree_and_steepest(heights, dx=1.0, dy=1.0, ties=None, outlets=None):
     """Kruskal over all pairs of neighbours; parents towards the outside; steepest descent on the greatest height of the way out.
 
-    Cells come in the order of height, tie (where given) and index.
+    Cells come in the order of height, tie (where given) and index. Outlets drain outside, like cells at the edge, and do nothing else.
     """
     rows, columns = heights.shape
     there = np.isfinite(heights)
@@ -107,7 +107,7 @@ def tree_and_steepest(heights, dx=1.0, dy=1.0, ties=None):
     edges = []
     for i, j in zip(*np.nonzero(there)):
         cell = (float(heights[i, j]), float(ties[i, j]), i * columns + j)
-        at_edge = False
+        at_edge = outlets is not None and outlets[i, j]
         for down, right in NEIGHBOURS:
             row, column = i + down, j + right
             if not (0 <= row < rows and 0 <= column < columns) or not there[row, column]:
@@ -143,6 +143,9 @@ def tree_and_steepest(heights, dx=1.0, dy=1.0, ties=None):
     for i, j in zip(*np.nonzero(there)):
         cell = i * columns + j
         way = parent[cell]
+        if outlets is not None and outlets[i, j]:
+            codes[i, j] = 0
+            continue
         codes[i, j] = 0 if way == outside else CODES[NEIGHBOURS.index((way // columns - i, way % columns - j))]
         best = 0.0
         for code, (down, right) in zip(CODES, NEIGHBOURS):
