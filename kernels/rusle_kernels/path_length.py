@@ -180,39 +180,6 @@ def border_ways(kept, step_of_code, start, end, found, rest, leaving, slots, len
 
 
 @kernel
-def greatest_crossings(entering, onward, through, lengths, waiting, ready, inflow):
-    """The longest path that enters at each border place of all tiles (``inflow`` comes filled with 0), from above downwards.
-
-    ``lengths`` of each crossing is the longest path of its own tile and becomes the longest of all; ``entering`` is the border place where
-    it arrives, ``onward`` the crossing by which a border place's way leaves its tile again (−1 where it does not), ``through`` the length of
-    that way. ``waiting`` (zeros) and ``ready`` are working space. Returns how many crossings lie on a circle, or below one.
-    """
-    for crossing in range(entering.size):
-        following = onward[entering[crossing]]
-        if following >= 0:
-            waiting[following] += 1
-    last = 0
-    for crossing in range(entering.size):
-        if waiting[crossing] == 0:
-            ready[last] = crossing
-            last += 1
-    first = 0
-    while first < last:
-        crossing = ready[first]
-        first += 1
-        place = entering[crossing]
-        inflow[place] = max(inflow[place], lengths[crossing])
-        following = onward[place]
-        if following >= 0:
-            lengths[following] = max(lengths[following], lengths[crossing] + through[place])
-            waiting[following] -= 1
-            if waiting[following] == 0:
-                ready[last] = following
-                last += 1
-    return entering.size - last
-
-
-@kernel
 def lengthen(kept, step_of_code, places, inflow, start, end):
     """Let paths of other tiles go on through this one, from border ``places`` on which ``inflow`` of each border place arrives.
 

@@ -4,10 +4,8 @@ One tile finds its own longest paths, and says which border cells slopes leave i
 of one that enters becomes. A graph of these crossings gives the longest path that enters at each border cell; the tile lets it go on.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,11 +13,11 @@ import xarray as xr
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
-from rusle_engine.core.lift import Layout, Place, TwoPasses, two_passes
+from rusle_engine.core.lift import Place, TwoPasses, two_passes
 from rusle_engine.core.variables import SLOPE_LENGTH
 from rusle_engine.terrain.accumulation import checked_codes, steps_of_codes
+from rusle_engine.terrain.crossings import Crossings, merge, solve, spread
 from rusle_kernels import path_length as kernels
-from rusle_kernels import stream_graph
 from rusle_kernels.borders import perimeter_size
 from rusle_kernels.neighbours import NODATA_CODE
 
@@ -47,19 +45,6 @@ class Rules:
     lengths: Array
     keep_gentle: float
     keep_steep: float
-
-
-@dataclass(frozen=True)
-class Crossings:
-    """What the graph needs of a tile: border cells that lead into other tiles (place, slot, longest path there) and, of each border cell, the
-    one onward and how much longer a path becomes on its way there, or to its end in the tile.
-    """
-
-    leaving: Array
-    slots: Array
-    lengths: Array
-    onward: Array
-    through: Array
 
 
 @dataclass(frozen=True)
@@ -99,34 +84,6 @@ def summarise(padded: Array, theta: Array, ended: Array, place: Place, *, rules:
     return crossings, TilePaths(kept, start, end, through)
 
 
-def solve(records: Sequence[Crossings], layout: Layout) -> list[Array]:
-    """The longest path that enters each tile, along its perimeter; 0 where none does.
-
-    Raises
-    ------
-    InputError
-        When directions lead round in a circle through several tiles.
-    """
-    leaving_starts = _starts([record.leaving.size for record in records])
-    border_starts = _starts([record.onward.size for record in records])
-    leaving, slots, lengths, through = (
-        np.concatenate([getattr(record, part) for record in records]) for part in ("leaving", "slots", "lengths", "through")
-    )
-    onward = np.concatenate([np.where(r.onward >= 0, r.onward + first, -1) for r, first in zip(records, leaving_starts)])
-    entering = np.empty(leaving.size, np.int64)
-    stream_graph.entering_places(leaving_starts, layout.row_starts, layout.column_starts, border_starts, leaving, slots, entering)
-    inflow = np.zeros(border_starts[-1])
-    spaces = np.zeros(leaving.size, np.int64), np.empty(leaving.size, np.int64)
-    stuck = kernels.greatest_crossings(entering, onward, through, lengths, *spaces, inflow)
-    if stuck:
-        raise InputError(f"d8 (flow direction) leads round in circles: {stuck:,} steps from tile to tile never end. Compute it by flow_direction.")
-    return [inflow[first:last].copy() for first, last in pairwise(border_starts)]
-
-
-def _starts(sizes: Sequence[int]) -> Array:
-    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-
-
 def finish(state: TilePaths, inflow: Array, place: Place) -> tuple[Array, Array]:
     """Slope lengths at the upper and lower end of each cell of a tile."""
     start, end = state.start.copy(), state.end.copy()  # a scheduler may finish a tile twice
@@ -158,6 +115,8 @@ def slope_lengths(
         state_bytes=_STATE_BYTES,
         border_bytes=_BORDER_BYTES,
         tile_size=512,
+        merge=merge,
+        spread=spread,
     )
     start, end = two_passes(passes, codes, theta, ended)
     return SLOPE_LENGTH.describe(start, method=METHOD), SLOPE_LENGTH.describe(end, method=METHOD)

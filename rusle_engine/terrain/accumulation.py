@@ -4,17 +4,16 @@ One tile adds up what falls on it, and says which border cells lead into other t
 A graph of these crossings gives what enters each tile; the tile adds that along the few ways it takes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.core.lift import Layout, Place, TwoPasses
-from rusle_kernels import accumulate, stream_graph
+from rusle_engine.core.lift import Place, TwoPasses
+from rusle_engine.terrain.crossings import Crossings, merge, solve, spread
+from rusle_kernels import accumulate
 from rusle_kernels.borders import perimeter_size
 from rusle_kernels.neighbours import ESRI_CODES, NODATA_CODE
 
@@ -27,16 +26,6 @@ BORDER_BYTES = 48.0
 """Bytes of each border cell of a tile in the graph: half a crossing, what enters, and where it leads on (measured: 35 to 42)."""
 _VALID = np.zeros(256, bool)
 _VALID[[*ESRI_CODES, NODATA_CODE]] = True
-
-
-@dataclass(frozen=True)
-class Crossings:
-    """What the graph needs of a tile: border cells that lead into other tiles (place, slot, amount) and, of each border cell, the one onward."""
-
-    leaving: Array
-    slots: Array
-    amounts: Array
-    onward: Array
 
 
 @dataclass(frozen=True)
@@ -154,32 +143,6 @@ def _summarised(codes: Array, total: Array, scale: float) -> tuple[Crossings, Ti
     return Crossings(leaving[:count].copy(), slots[:count].copy(), amounts[:count].copy(), onward), TileSums(codes, total, scale)
 
 
-def solve(records: Sequence[Crossings], layout: Layout) -> list[Array]:
-    """What enters each tile, along its perimeter.
-
-    Raises
-    ------
-    InputError
-        When directions lead round in a circle through several tiles.
-    """
-    leaving_starts = _starts([record.leaving.size for record in records])
-    border_starts = _starts([record.onward.size for record in records])
-    leaving, slots = (np.concatenate([getattr(record, part) for record in records]) for part in ("leaving", "slots"))
-    amounts = np.concatenate([record.amounts for record in records])
-    onward = np.concatenate([np.where(r.onward >= 0, r.onward + first, -1) for r, first in zip(records, leaving_starts)])
-    entering = np.empty(leaving.size, np.int64)
-    stream_graph.entering_places(leaving_starts, layout.row_starts, layout.column_starts, border_starts, leaving, slots, entering)
-    inflow = np.zeros(border_starts[-1], np.int64)
-    stuck = stream_graph.sum_crossings(entering, onward, amounts, np.zeros(leaving.size, np.int64), np.empty(leaving.size, np.int64), inflow)
-    if stuck:
-        raise InputError(f"d8 (flow direction) leads round in circles: {stuck:,} steps from tile to tile never end. Compute it by flow_direction.")
-    return [inflow[first:last].copy() for first, last in pairwise(border_starts)]
-
-
-def _starts(sizes: Sequence[int]) -> Array:
-    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-
-
 def finish(state: TileSums, inflow: Array, place: Place, *, own: Array | None) -> tuple[Array]:
     """All sums of a tile, less ``own`` of each row."""
     total = state.total
@@ -216,4 +179,6 @@ def _sums(summarise: Any, own: Array | None, *, around: tuple[Any, ...], bytes_b
         state_bytes=bytes_between,
         border_bytes=BORDER_BYTES,
         tile_size=TILE_SIZE,
+        merge=merge,
+        spread=spread,
     )

@@ -8,19 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rusle_engine.core.errors import InputError
 from rusle_engine.core.lift import Layout
-from rusle_engine.terrain import border_graph, drainage
+from rusle_engine.factors import path_length
+from rusle_engine.terrain import accumulation, border_graph, crossings, drainage
 from tests.terrain.levels import solved_in_levels
-from tests.terrain.oracles import SURFACES, cuts, filled_by_heap, fractal, receiver, tree_and_steepest, with_holes
+from tests.terrain.oracles import SURFACES, counted_by_walking, cuts, filled_by_heap, fractal, receiver, tree_and_steepest, with_holes
 
 LEVELS = [[(1, 1)], [(2, 3)], [(3, 2), (2, 2)], [(1, 4), (5, 1), (2, 2)], [(100, 100)], [(2, 2), (2, 2), (2, 2), (2, 2)]]
 BLOCKS = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=3)
 
 
-def summaries(heights, layout):
-    framed = np.pad(heights, 1, constant_values=np.nan)
+def tiles_with_ring(values, layout, around):
+    framed = np.pad(values, 1, constant_values=around)
     seen = [framed[place.row : place.row + place.height + 2, place.column : place.column + place.width + 2] for place in layout.places]
-    return zip(*[drainage.summarise(np.ascontiguousarray(tile), place) for tile, place in zip(seen, layout.places)])
+    return [np.ascontiguousarray(tile) for tile in seen]
+
+
+def summaries(heights, layout):
+    return zip(*[drainage.summarise(tile, place) for tile, place in zip(tiles_with_ring(heights, layout, np.nan), layout.places)])
 
 
 def flattened(value):
@@ -84,11 +90,11 @@ def test_random_terrain_on_any_tiles_in_any_blocks(data, rows, columns, seed, st
     codes, filled = finished(states, answers, layout)
     assert codes.tobytes() == expected[0].tobytes()
     assert filled.tobytes() == expected[1].tobytes()
-    assert drained_by_countdown(codes) == np.count_nonzero(codes != 255)
+    assert len(from_above_downwards(codes)) == np.count_nonzero(codes != 255)
 
 
-def drained_by_countdown(codes):
-    """How many cells are met when each is taken after all that drain into it: all of them, where there is no circle."""
+def from_above_downwards(codes):
+    """The cells, each after all that drain into it; those on or below a circle never come."""
     below = {(i, j): receiver(codes, i, j) for i, j in zip(*np.nonzero(codes != 255))}
     waiting = dict.fromkeys(below, 0)
     for cell in below.values():
@@ -100,4 +106,91 @@ def drained_by_countdown(codes):
             waiting[below[cell]] -= 1
             if waiting[below[cell]] == 0:
                 ready.append(below[cell])
-    return len(ready)
+    return ready
+
+
+def layout_of(shape, tile):
+    return Layout(*[tuple(min(size, length - first) for first in range(0, length, size)) for length, size in zip(shape, tile)])
+
+
+def counts(codes, layout):
+    """Records and states of tiles that count the cells upslope."""
+    amounts = np.ones(codes.shape[0], np.int64)
+    tiles = zip(tiles_with_ring(codes, layout, 255), layout.places)
+    return zip(*[accumulation.summarise_rows(tile, place, amounts=amounts, scale=1.0) for tile, place in tiles])
+
+
+def counted(states, inflows, layout):
+    total = np.empty((sum(layout.heights), sum(layout.widths)))
+    for state, inflow, place in zip(states, inflows, layout.places):
+        (total[place.rows, place.columns],) = accumulation.finish(state, inflow, place, own=None)
+    return total
+
+
+@pytest.mark.parametrize("name", list(SURFACES))
+def test_sums_in_levels_are_those_of_walking_every_path(name):
+    codes = plain_answers(name)[0]
+    expected = counted_by_walking(codes)
+    for tile in [(1, 1), (3, 4)]:
+        layout = layout_of(codes.shape, tile)
+        records, states = counts(codes, layout)
+        flat = [inflow.tobytes() for inflow in crossings.solve(records, layout)]
+        for levels in LEVELS:
+            inflows = solved_in_levels(crossings, records, layout, levels)
+            assert [inflow.tobytes() for inflow in inflows] == flat
+        assert np.array_equal(counted(states, inflows, layout), expected, equal_nan=True)
+
+
+@given(data=st.data(), rows=st.integers(1, 40), columns=st.integers(1, 40), seed=st.integers(0, 2**32 - 1), levels=BLOCKS)
+@settings(max_examples=40, deadline=None)
+def test_any_codes_in_any_blocks_are_added_up_or_refused(data, rows, columns, seed, levels):
+    """Codes drawn at random lead off the grid, into holes, and often round in circles: inside a block, or through several."""
+    rng = np.random.default_rng(seed)
+    codes = rng.choice(np.array([2, 4, 8, 0, 255, 1, 16], np.uint8), (rows, columns), p=[0.3, 0.3, 0.2, 0.04, 0.04, 0.11, 0.01])
+    layout = Layout(cuts(data.draw, rows), cuts(data.draw, columns))
+    try:
+        records, states = counts(codes, layout)
+    except InputError:  # a circle inside one tile
+        return
+    if len(from_above_downwards(codes)) < np.count_nonzero(codes != 255):
+        for solution in (lambda: crossings.solve(records, layout), lambda: solved_in_levels(crossings, records, layout, levels)):
+            with pytest.raises(InputError, match="leads round in circles"):
+                solution()
+        return
+    inflows, flat = solved_in_levels(crossings, records, layout, levels), crossings.solve(records, layout)
+    assert [inflow.tobytes() for inflow in inflows] == [inflow.tobytes() for inflow in flat]
+    assert np.array_equal(counted(states, inflows, layout), counted_by_walking(codes), equal_nan=True)
+
+
+@given(data=st.data(), rows=st.integers(1, 40), columns=st.integers(1, 40), seed=st.integers(0, 2**32 - 1), levels=BLOCKS)
+@settings(max_examples=40, deadline=None)
+def test_longest_paths_in_any_blocks(data, rows, columns, seed, levels):
+    """Cells 2 long sideways, 3 lengthways, 4 across and 5 without direction, half where a path begins."""
+    rng = np.random.default_rng(seed)
+    codes = tree_and_steepest(with_holes(rng, rng.random((rows, columns)), 0.1))
+    layout = Layout(cuts(data.draw, rows), cuts(data.draw, columns))
+    rules = path_length.Rules(np.repeat([[2.0], [3.0], [4.0], [5.0]], rows, axis=1), keep_gentle=0.0, keep_steep=0.0)
+    rasters = zip(*[tiles_with_ring(values, layout, around) for values, around in ((codes, 255), (np.ones(codes.shape), np.nan), (0 * codes, 0))])
+    records, states = zip(*[path_length.summarise(*tiles, place, rules=rules) for tiles, place in zip(rasters, layout.places)])
+    inflows = solved_in_levels(crossings, records, layout, levels)
+    assert [inflow.tobytes() for inflow in inflows] == [inflow.tobytes() for inflow in crossings.solve(records, layout)]
+    start, end = np.empty(codes.shape), np.empty(codes.shape)
+    for state, inflow, place in zip(states, inflows, layout.places):
+        start[place.rows, place.columns], end[place.rows, place.columns] = path_length.finish(state, inflow, place)
+    arriving, leaving = longest_by_walking(codes)
+    assert np.array_equal(start, arriving, equal_nan=True)
+    assert np.array_equal(end, leaving, equal_nan=True)
+
+
+def longest_by_walking(codes):
+    """The longest path that arrives at each cell and that leaves it, cell by cell from above downwards."""
+    length = {1: 2.0, 16: 2.0, 4: 3.0, 64: 3.0, 2: 4.0, 8: 4.0, 32: 4.0, 128: 4.0, 0: 5.0}
+    fed = {receiver(codes, i, j) for i, j in zip(*np.nonzero(codes != 255))}
+    arriving = np.where(codes == 255, np.nan, 0.0)
+    leaving = arriving.copy()
+    for i, j in from_above_downwards(codes):
+        leaving[i, j] = arriving[i, j] + length[codes[i, j]] * (1.0 if (i, j) in fed else 0.5)
+        below = receiver(codes, i, j)
+        if below is not None:
+            arriving[below] = max(arriving[below], leaving[i, j])
+    return arriving, leaving
