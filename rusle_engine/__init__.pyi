@@ -1,4 +1,5 @@
 from rusle_engine.assessment.conservation import conservation_rate as conservation_rate
+from rusle_engine.assessment.edge import edge_table as edge_table
 from rusle_engine.core.errors import ConfigError as ConfigError
 from rusle_engine.core.errors import GridMismatchError as GridMismatchError
 from rusle_engine.core.errors import InputError as InputError
@@ -23,12 +24,14 @@ from rusle_engine.factors.soil_texture import depth_weighted as depth_weighted
 from rusle_engine.factors.soil_texture import usda_texture as usda_texture
 from rusle_engine.factors.storms import erosive_storms as erosive_storms
 from rusle_engine.factors.t import t_factor as t_factor
+from rusle_engine.files.barriers import rasterize_barriers as rasterize_barriers
 from rusle_engine.files.rasters import open_raster as open_raster
 from rusle_engine.files.series import open_series as open_series
 from rusle_engine.runs.config import load_config as load_config
 from rusle_engine.runs.run import check as check
 from rusle_engine.runs.run import run as run
 from rusle_engine.terrain.conditioning import condition as condition
+from rusle_engine.terrain.edges import edge_contamination as edge_contamination
 from rusle_engine.terrain.flow import flow_accumulation as flow_accumulation
 from rusle_engine.terrain.flow import flow_direction as flow_direction
 from rusle_engine.terrain.slope import slope as slope

@@ -188,8 +188,11 @@ SLOPE_LENGTH = Variable("slope_length", "m", "slope length along the flow path",
 FLOW_AZIMUTH = Variable("alpha", "rad", "azimuth of the flow", "流向方位角", (-2 * np.pi, 2 * np.pi))
 FLOW_ANGLE = Variable("angle", "rad", "direction of flow, anticlockwise from east; -1 leaves the grid", "流向角", (-1.0, 2 * np.pi), "rad")
 BARRIERS = Variable("barriers", "1", "barriers to water: 1 stops it, 2 diverts it", "水流障碍", (0, 2), "1")
+EDGE_CONTAMINATION = Variable("edge_contamination", "1", "contributing area may be cut: 1 cut, 0 whole", "汇水面积是否被边界截断", (0, 1), "1")
 BASIN = Variable("basin", "1", "drainage basin", "流域编号", (1, 2**31 - 1), "1")
-TOPOGRAPHY_FLAGS = Variable("ls_flags", "1", "what shaped LS: 1 slope length capped, 2 channel, 4 raised by filling, 8 S held", "LS 标记", (0, 9), "1")
+TOPOGRAPHY_FLAGS = Variable(
+    "ls_flags", "1", "what shaped LS: 1 slope length capped, 2 channel, 4 raised by filling, 8 S held", "LS 标记", (0, 9), "1"
+)
 STEEPNESS = Variable("S", "1", "slope steepness factor", "坡度因子", (0.0, 20.95), "1")
 LENGTH = Variable("L", "1", "slope length factor", "坡长因子", (0.0, np.inf), "1")
 LENGTH_EXPONENT = Variable("m", "1", "slope length exponent", "坡长指数", (0.0, 1.0), "1")

@@ -122,6 +122,12 @@ def read_polygons(
     return gpd.GeoDataFrame({**others, **named}, geometry=_polygons(table, source), crs=_crs_of(table, crs, source))
 
 
+def read_features(path: PathLike, *, layer: str | None = None, encoding: str | None = None, crs: Any = None) -> gpd.GeoDataFrame:
+    """Read lines, points or polygons with all their fields, as they are; the parameters and what is refused are those of ``read_zones``."""
+    source, table = _read_layer(path, layer, encoding, "features")
+    return table.set_crs(_crs_of(table, crs, source), allow_override=True)
+
+
 def _read_layer(path: PathLike, layer: str | None, encoding: str | None, what: str) -> tuple[Path, gpd.GeoDataFrame]:
     source, kind = _source(path)
     table = _read(source, kind, _layer(source, layer), encoding)

@@ -1,14 +1,17 @@
 """Barriers: ditches in which water ends and walls that it goes round, against a plain spanning tree on raised heights; by hand on slopes."""
 
 import dask
+import geopandas as gpd
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely import LineString, Polygon
 
-from rusle_engine.core.errors import GridMismatchError, InputError
+from rusle_engine.core.errors import GridMismatchError, InputError, MemoryBudgetError
 from rusle_engine.core.grid import Grid
+from rusle_engine.files.barriers import rasterize_barriers
 from rusle_engine.terrain.flow import flow_accumulation, flow_direction, upslope_area
 from tests.terrain.oracles import SURFACES, counted_by_walking, cuts, filled_by_heap, receiver, tree_and_steepest
 from tests.terrain.spreading import SCHEMES, passed_down
@@ -181,7 +184,7 @@ def test_what_is_no_barrier_is_refused(barriers, message):
 def test_barriers_of_another_grid_and_heights_out_of_this_world_are_refused():
     with pytest.raises(GridMismatchError):
         flow_direction(raster(np.zeros((3, 3))), barriers=np.zeros((3, 4), np.uint8))
-    with pytest.raises(InputError, match="z .elevation. is 20000 m; beside barriers"):
+    with pytest.raises(InputError, match="is 20000 m; beside barriers"):
         flow_direction(raster(np.full((3, 3), 20000.0)), barriers=np.zeros((3, 3), np.uint8))
 
 
@@ -197,3 +200,60 @@ def test_nothing_is_computed_or_touched_before_its_time():
         flow_direction(heights.chunk(y=2, x=3), barriers=barriers.chunk(y=9, x=1))
     flow_direction(heights, barriers=barriers)
     assert barriers.identical(before)
+
+
+def on_a_map(values):
+    rows, columns = values.shape
+    coords = {"y": 4_000_000 - (np.arange(rows) + 0.5) * 10, "x": 500_000 + (np.arange(columns) + 0.5) * 10}
+    return xr.DataArray(values, dims=("y", "x"), coords=coords, attrs={"units": "m"}).rio.write_crs("EPSG:32649")
+
+
+def features(*shapes, crs="EPSG:32649"):
+    return gpd.GeoDataFrame(geometry=list(shapes), crs=crs)
+
+
+def at(row, column):
+    """The map's place of a row and column, in cells from the corner."""
+    return 500_000 + 10 * column, 4_000_000 - 10 * row
+
+
+def test_lines_have_no_gaps_and_polygons_are_their_centres():
+    like = on_a_map(np.zeros((6, 6)))
+    wall = LineString([at(0.5, 0.5), at(4.5, 4.6)])
+    pond = Polygon([at(3.4, 0.4), at(3.4, 2.6), at(5.6, 2.6), at(5.6, 0.4)])
+    got = rasterize_barriers(like, diverts=features(wall), stops=features(pond))
+    assert got.dtype == np.uint8
+    expected = np.zeros((6, 6), np.uint8)
+    for i in range(5):
+        expected[i, i] = 2
+    for i in range(4):
+        expected[i, i + 1] = 2  # the line leaves each row to the right of the corner
+    expected[3:6, 0:3] = 1
+    assert np.array_equal(got.values, expected)
+    moved = rasterize_barriers(like.chunk(y=4, x=5), diverts=features(wall).to_crs("EPSG:4326"), stops=features(pond))
+    assert moved.chunks == ((4, 2), (5, 1))
+    assert moved.values.tobytes() == got.values.tobytes()
+    ring = rasterize_barriers(like, stops=features(pond), outlines=True).values
+    assert ring[4, 1] == 0
+    assert ring[3:6, 0:3].sum() == 8
+
+
+def test_barriers_from_a_file(tmp_path):
+    table = features(LineString([at(2.5, -1), at(2.5, 9)]))
+    table.to_file(tmp_path / "ditch.gpkg")
+    like = on_a_map(slope(5, 6))
+    barriers = rasterize_barriers(like, stops=tmp_path / "ditch.gpkg")
+    assert barriers.values.tolist() == [[0] * 6, [0] * 6, [1] * 6, [0] * 6, [0] * 6]
+    assert flow_accumulation(flow_direction(like, barriers=barriers)).values[3].tolist() == [1.0] * 6
+
+
+def test_what_has_no_place_is_refused():
+    like = on_a_map(np.zeros((3, 3)))
+    with pytest.raises(InputError, match="no barriers are given"):
+        rasterize_barriers(like)
+    with pytest.raises(InputError, match="the barriers have no CRS"):
+        rasterize_barriers(like, stops=features(LineString([(0, 0), (1, 1)]), crs=None))
+    with pytest.raises(InputError, match="the raster has no CRS"):
+        rasterize_barriers(like.drop_vars("spatial_ref"), stops=features(LineString([(0, 0), (1, 1)])))
+    with dask.config.set({"rusle_engine.memory_budget": "10 B"}), pytest.raises(MemoryBudgetError, match="Give barriers as a raster"):
+        rasterize_barriers(like, stops=features(LineString([at(0, 0), at(1, 1)])))

@@ -1,0 +1,75 @@
+"""How much of each zone the grid's edge makes uncertain."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from rusle_engine.assessment.tally import UNITS_PER_KM2, add_up, tally_classes
+from rusle_engine.assessment.zones import Zones, zone_cover
+from rusle_engine.core.errors import InputError
+from rusle_engine.core.grid import Grid
+from rusle_engine.core.variables import EDGE_CONTAMINATION
+
+_CLEAN, _CUT, _NO_DATA = 1, 2, 255
+
+
+def edge_table(
+    contaminated: xr.DataArray,
+    zones: Zones,
+    *,
+    zone_names: Mapping[int, str] | None = None,
+    cell_size_m: float | tuple[float, float] | None = None,
+) -> pd.DataFrame:
+    """The area and share of each zone whose contributing area may be cut.
+
+    Parameters
+    ----------
+    contaminated
+        From ``edge_contamination``: 1 cut, 0 whole, 255 nodata.
+    zones
+        GeoDataFrame with ``zone_id`` and ``zone_name`` in any CRS, or a class raster on the same grid. A cell that a zone's border cuts counts by
+        the share inside.
+    zone_names
+        Names of the classes when ``zones`` is a class raster.
+    cell_size_m
+        Cell size when ``contaminated`` has no coordinates, one number or x and y.
+
+    Returns
+    -------
+    DataFrame
+        One row a zone: ``zone_id``, ``zone_name``, ``area_km2`` (with data), ``contaminated_km2``, ``share_pct`` (of the area with data; NaN
+        where there is none) and ``buffer_m``, the margin that would cure it (NaN where no width is known to be enough).
+
+    Raises
+    ------
+    InputError
+        When ``contaminated`` is another quantity, or zones are empty or outside the raster.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rusle_engine.terrain.edges import edge_contamination
+    >>> ridge = np.array([[64] * 5, [64] * 5, [4] * 5, [4] * 5, [4] * 5], np.uint8)
+    >>> table = edge_table(edge_contamination(ridge), np.zeros((5, 5), int), cell_size_m=1000.0)
+    >>> table[["area_km2", "contaminated_km2", "share_pct"]].values.tolist()
+    [[25.0, 16.0, 64.0]]
+    """
+    if contaminated.name != EDGE_CONTAMINATION.symbol:
+        raise InputError(f"the raster is {contaminated.name!r}; expected {EDGE_CONTAMINATION.symbol!r}, as edge_contamination gives it")
+    cover = zone_cover(zones, Grid.of(contaminated, cell_size_m), zone_names=zone_names)
+    classes = xr.where(contaminated == 1, _CUT, xr.where(contaminated == 0, _CLEAN, _NO_DATA)).astype(np.uint8)
+    tally = add_up(tally_classes(classes, cover), cover)
+    cut, area = tally.classes[:, _CUT - 1], tally.classes.sum(axis=1)
+    share = [100 * int(part) / int(whole) if whole else np.nan for part, whole in zip(cut, area)]
+    return pd.DataFrame(
+        {
+            "zone_id": list(cover.zone_ids),
+            "zone_name": list(cover.zone_names),
+            "area_km2": (area / UNITS_PER_KM2).astype(np.float64),
+            "contaminated_km2": (cut / UNITS_PER_KM2).astype(np.float64),
+            "share_pct": share,
+            "buffer_m": float(contaminated.attrs.get("buffer_m", np.nan)),
+        }
+    )
