@@ -59,27 +59,34 @@ def beside_other_ground(steps, nodata, to_lower, from_higher):
 
 
 @inline
-def _touches(flat, distances, away, cell, value):
-    """Whether ``cell`` has a neighbour of its own height at distance ``value``."""
-    found = False
-    for k in range(8):
-        found |= (flat[cell + away[k]] == flat[cell]) & (distances[cell + away[k]] == value)
-    return found
+def _as_high(steps, distance, step, j):
+    """Whether cell ``j`` has height ``step`` and distance 0."""
+    return (steps[j] == step) & (distance[j] == np.uint8(0))
 
 
 @kernel
-def spread_in_flats(steps, distance, queue):
-    """Count on from distance 0 through cells of equal height, up to FAR; ``queue`` has a place for each cell."""
+def spread_in_flats(steps, distance, is_next, queue):
+    """Count on from distance 0 through cells of equal height, up to FAR; ``is_next`` (a row) and ``queue`` (a raster) are working space."""
     width = steps.shape[1]
-    away = offsets(width)
-    flat, distances = steps.reshape(-1), distance.reshape(-1)
+    one, none, far = np.uint8(1), np.uint8(0), np.uint8(FAR)
     last = 0
     for i in range(1, steps.shape[0] - 1):
-        for cell in range(i * width + 1, i * width + width - 1):
-            if distances[cell] == FAR and _touches(flat, distances, away, cell, 0):
-                distances[cell] = 1
-                queue[last] = cell
-                last += 1
+        above, here, below = steps[i - 1], steps[i], steps[i + 1]
+        upper, middle, lower = distance[i - 1], distance[i], distance[i + 1]
+        for j in range(1, width - 1):
+            step = here[j]
+            before = _as_high(above, upper, step, j - 1) | _as_high(above, upper, step, j)
+            before |= _as_high(above, upper, step, j + 1) | _as_high(here, middle, step, j - 1)
+            after = _as_high(here, middle, step, j + 1) | _as_high(below, lower, step, j - 1)
+            after |= _as_high(below, lower, step, j) | _as_high(below, lower, step, j + 1)
+            is_next[j] = one if (before | after) & (middle[j] == far) else none
+        for j in range(1, width - 1):  # without a branch: the next one overwrites what was not meant
+            queue[last] = i * width + j
+            last += np.int64(is_next[j])
+    away = offsets(width)
+    flat, distances = steps.reshape(-1), distance.reshape(-1)
+    for place in range(last):
+        distances[queue[place]] = 1
     first = 0
     while first < last:
         cell = np.int64(queue[first])

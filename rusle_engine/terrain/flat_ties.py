@@ -61,9 +61,9 @@ class PackedTies:
             self._refuse(float(heights[row, column]), place.row + row - self.ring, place.column + column - self.ring)
         to_lower, from_higher = np.empty(steps.shape, np.uint8), np.empty(steps.shape, np.uint8)
         kernels.beside_other_ground(steps, self.nodata, to_lower, from_higher)
-        queue = np.empty(steps.size, np.int32 if steps.size < 2**31 else np.int64)
-        kernels.spread_in_flats(steps, to_lower, queue)
-        kernels.spread_in_flats(steps, from_higher, queue)
+        is_next, queue = np.empty(steps.shape[1], np.uint8), np.empty(steps.size, np.int32 if steps.size < 2**31 else np.int64)
+        kernels.spread_in_flats(steps, to_lower, is_next, queue)
+        kernels.spread_in_flats(steps, from_higher, is_next, queue)
         keys = np.empty((place.height + 2, place.width + 2), self.integer)
         kernels.pack(steps, to_lower, from_higher, self.nodata, keys)
         return keys
