@@ -122,6 +122,7 @@ def schema(debug: Debug = False) -> None:
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the demo.")] = Path("demo"),
+    equation: Annotated[Literal["rusle", "csle"], typer.Option("--equation", help="A = R K LS C P, or A = R K LS B E T.")] = "rusle",
     threads: Threads = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -136,7 +137,7 @@ def demo(
         from rusle_engine.runs.sample import write_demo
 
         talk.say(f"rusle: writing the demo region to {out}")
-        _run(talk, write_demo(out), [] if threads is None else [f"compute.threads={threads}"])
+        _run(talk, write_demo(out, equation=equation), [] if threads is None else [f"compute.threads={threads}"])
 
 
 @app.command()

@@ -23,10 +23,12 @@ from rusle_engine.files.configs import configs_folder
 from rusle_engine.files.rasters import RasterOutput, write_rasters
 from rusle_engine.files.tables import write_csv
 from rusle_engine.files.vectors import write_zones
+from rusle_engine.runs.sample_csle import write_csle
 from rusle_engine.runs.sample_layers import COVERS, SOILS, WATER, land_cover, ndvi, soil_units
 from rusle_engine.runs.sample_rain import rain_record
 from rusle_engine.runs.sample_terrain import Place, SampleTerrain, Tile, demo_landform, demo_terrain, largest_level_area
 from rusle_engine.runs.sample_zones import basin_zones, district_zones
+from rusle_engine.runs.starter import Equation
 
 DEMO_SEED = 2024
 """The demo that the documentation and the golden tests know."""
@@ -120,7 +122,7 @@ def class_tables() -> dict[str, pd.DataFrame]:
     return {name: table.assign(note="illustrative · 示意") for name, table in tables.items()}
 
 
-def write_demo(folder: Path, seed: int = DEMO_SEED) -> Path:
+def write_demo(folder: Path, seed: int = DEMO_SEED, equation: Equation = "rusle") -> Path:
     """Write the demo region into ``folder``: real terrain, illustrative layers, and the configuration that runs on them.
 
     Parameters
@@ -129,11 +131,13 @@ def write_demo(folder: Path, seed: int = DEMO_SEED) -> Path:
         Made when missing; files of the same names are replaced.
     seed
         Of everything but the terrain.
+    equation
+        By which the configuration runs; CSLE has a register of measures and tables of its own beside the rest.
 
     Returns
     -------
     Path
-        The configuration, ``folder/demo.yml``.
+        The configuration, ``folder/demo.yml`` or ``folder/demo_csle.yml``.
 
     Raises
     ------
@@ -144,6 +148,9 @@ def write_demo(folder: Path, seed: int = DEMO_SEED) -> Path:
     _write_layers(folder, layers, terrain="from matplotlib's sample jacksboro_fault_dem.npz", real_terrain=True)
     write_zones(basin_zones(layers["dem"]), folder / "zones.gpkg")
     _write_records(folder, seed)
+    if equation == "csle":
+        write_csle(folder, layers[f"landcover_{YEARS[0]}"], layers[f"landcover_{YEARS[1]}"], YEARS[1])
+        return write_text(folder / "demo_csle.yml", (configs_folder() / "demo_csle.yml").read_text(encoding="utf-8"))
     return write_text(folder / "demo.yml", _demo_configuration())
 
 

@@ -154,6 +154,51 @@ def topographic_factor(z, size, longest, channel_area):
     return np.where(cells * size**2 >= channel_area, 0.0, length * steepness), np.arctan(tangent), cells
 
 
+def slope_lengths(z, size, theta, following, ended):
+    """The length of the flow path above and below each cell [m]: slopes go on while the angle keeps its share of the one above."""
+    angle = np.maximum(theta, np.radians(0.1)).ravel()
+    follow, closed, known = following.ravel(), ended.ravel(), ~np.isnan(z).ravel()
+    columns = z.shape[1]
+    goes_on = np.zeros(angle.size, bool)
+    for cell in np.flatnonzero(known):
+        below = follow[cell]
+        if below >= 0:
+            share = 0.7 if angle[cell] < np.arctan(0.05) else 0.5
+            goes_on[cell] = angle[below] >= share * angle[cell] and not closed[cell] and not closed[below]
+    fed = np.bincount(follow[goes_on], minlength=angle.size)
+    above, below_end = np.zeros(angle.size), np.zeros(angle.size)
+    ready, waiting = [cell for cell in np.flatnonzero(known) if fed[cell] == 0], fed.copy()
+    while ready:
+        cell = ready.pop()
+        target = follow[cell]
+        diagonal = target >= 0 and abs(target // columns - cell // columns) + abs(target % columns - cell % columns) == 2
+        own = size * (math.sqrt(2) if diagonal else 1.0) * (0.5 if fed[cell] == 0 else 1.0)
+        below_end[cell] = above[cell] + own
+        if goes_on[cell]:
+            above[target] = max(above[target], below_end[cell])
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    return above.reshape(z.shape), below_end.reshape(z.shape)
+
+
+def topographic_factor_csle(z, size, longest, channel_area, steepest_degree):
+    """LS of the CSLE practice: L of the segment after Foster & Wischmeier 1974 on D8 paths, S Liu 1994 held on steep land, m by degrees."""
+    p, q = gradient(z, size)
+    theta = np.arctan(np.hypot(p, q))
+    _, following = next_cells(z, size)
+    channel = upslope_cells(z, following) * size**2 >= channel_area
+    above, end = slope_lengths(z, size, theta, following, channel)
+    a, b = np.minimum(above, longest), np.minimum(end, longest)
+    degrees = np.degrees(theta)
+    m = np.select([degrees <= 1, degrees <= 3, degrees <= 5], [0.2, 0.3, 0.4], 0.5)
+    sine = np.sin(np.minimum(theta, np.radians(steepest_degree)))
+    steepness = np.select([degrees < 5, degrees < 10], [10.8 * sine + 0.03, 16.8 * sine - 0.5], 21.91 * sine - 0.96)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        length = np.where(a == b, (m + 1) * (longest / 22.13) ** m, (b ** (m + 1) - a ** (m + 1)) / ((b - a) * 22.13**m))
+    return np.where(channel, 0.0, np.where(np.isnan(z), np.nan, length * steepness))
+
+
 def intensity(loss_t_ha, tolerance):
     """SL 190-2007, lower limit inclusive, of A as it is stored: float32."""
     modulus = np.float32(loss_t_ha).astype(np.float64) * 100

@@ -27,7 +27,7 @@ TEXTS = {name: (configs_folder() / name).read_text(encoding="utf-8") for name in
 OTHERS = {"rusle.yml": {"B", "E", "T"}, "csle.yml": {"C", "P"}}
 """The factors of the other equation."""
 SCHEMA = schema()
-SHARED = {"QuantityRaster", "Constant", "Table", "ClassRaster", "RecordTable"}  # explained once, at the head of the file
+SHARED = {"QuantityRaster", "Constant", "Table", "ClassRaster", "ClassPolygons", "RecordTable"}  # explained once, at the head of the file
 FUNCTIONS = {"R": r_factor, "K": k_factor, "LS": ls_factor, "C": c_factor, "P": p_factor, "B": b_factor, "E": e_factor, "T": t_factor}
 
 
@@ -94,7 +94,7 @@ def test_what_both_equations_share_is_said_the_same_way_in_both_files():
 
 
 def test_the_schema_accepts_what_comes_with_the_package():
-    for name in (*TEXTS, "demo.yml"):
+    for name in (*TEXTS, "demo.yml", "demo_csle.yml"):
         assert violations(read_yaml(configs_folder() / name), SCHEMA) == []
 
 

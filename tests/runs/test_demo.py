@@ -13,9 +13,10 @@ def flattened(value, prefix=""):
     return {prefix: value}
 
 
-def test_the_demonstration_is_what_it_was(tmp_path):
-    stored = flattened(json.loads(golden.STORED.read_text("utf-8")))
-    found = flattened(golden.of_run(tmp_path / "示范 demo"))
+@pytest.mark.parametrize("equation", golden.STORED)
+def test_the_demonstration_is_what_it_was(tmp_path, equation):
+    stored = flattened(json.loads(golden.STORED[equation].read_text("utf-8")))
+    found = flattened(golden.of_run(tmp_path / "示范 demo", equation))
     assert found.keys() == stored.keys()
     whole = {name: value for name, value in stored.items() if not isinstance(value, float)}
     assert {name: found[name] for name in whole} == whole

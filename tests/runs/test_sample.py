@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
-from rusle_engine.runs import sample
+from rusle_engine.runs import sample, sample_csle
 from rusle_engine.runs.config import load_config
 from rusle_engine.runs.sample_layers import COVERS, SOILS
 from rusle_engine.runs.sample_rain import MONTHLY_NORMALS_MM, rain_record
@@ -70,6 +70,26 @@ def test_every_class_is_there_and_has_its_row(demo):
     for name in ("c.csv", "p.csv"):
         assert set(tables[name]["code"]) == set(tables["landcover.csv"]["code"])
     assert {*CROPLAND, WATER} < set(tables["c_override.csv"]["code"])
+
+
+def test_the_csle_demo_s_terraces_are_those_of_the_land_cover(demo):
+    first, second = (demo[year].values == 12 for year in COVER_YEARS)
+    register = sample_csle.terrace_register(demo["landcover_2023"], demo["landcover_2024"], 2024)
+    assert set(register["type"]) == {"level terrace"}
+    assert register["year_built"].between(1998, 2024).all()
+    cell = abs(demo["dem"].x[1] - demo["dem"].x[0]).item() * abs(demo["dem"].y[1] - demo["dem"].y[0]).item()
+    built = register["year_built"] == 2024
+    assert register.area[built].sum() / cell == pytest.approx((second & ~first).sum(), rel=1e-9)
+    assert register.area[~built].sum() / cell == pytest.approx((second & first).sum(), rel=1e-9)
+
+
+def test_in_the_csle_demo_cropland_takes_t_and_other_land_b():
+    tables = sample_csle.csle_tables()
+    b, t = (tables[name].set_index("code")[name[0].upper()] for name in ("b.csv", "t.csv"))
+    assert set(b.index) == set(t.index) == {cover.code for cover in COVERS}
+    assert (b[list(CROPLAND)] == 1).all()
+    assert (t[list(CROPLAND)] < 1).all()
+    assert (t.drop(list(CROPLAND)) == 1).all()
 
 
 def test_tables_hold_possible_values():
