@@ -48,6 +48,11 @@ def memory_budget() -> int:
     return parse_bytes(stated) if stated is not None else int(_SHARE * usable_bytes())
 
 
+def file_cache_bytes() -> int:
+    """What a library that reads and writes files may keep of their content: a 32nd of the budget, at least 64 MB."""
+    return max(memory_budget() // 32, 64_000_000)
+
+
 def usable_threads() -> int:
     """Threads this process may use: processor affinity, a container's quota and a batch system's allotment included."""
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,10 +1,11 @@
 """Two passes over the chunks of lazy rasters, as a graph of a few tasks for each.
 
-States stay in memory where all fit, else they go to the disk. Records are merged block by block where the passes know how, so that no task
-ever holds those of all tiles.
+States stay in memory where all fit, else they go to the disk. Where the passes know how, chunks are cut into tiles that suit the processor's
+cache, and records are merged block by block, so that no task ever holds those of all tiles.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from operator import getitem
 from typing import Any
@@ -21,6 +22,15 @@ from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses
 BLOCK = 8
 """Tiles along a side of a block, and blocks along a side of a block of the next level."""
 _Index = tuple[int, int]
+
+
+def borders_in_hand(passes: TwoPasses, layout: Layout, threads: int) -> int:
+    """How many border cells' graphs are in memory at a time: of all tiles, or of a block for each thread and of all blocks."""
+    if passes.merge is None or len(layout.heights) * len(layout.widths) <= BLOCK * BLOCK:
+        return layout.border_cells
+    of_a_block = 2 * BLOCK * BLOCK * (max(layout.heights) + max(layout.widths))
+    above = Layout(_sums(layout.heights), _sums(layout.widths))
+    return min(layout.border_cells, threads * of_a_block + borders_in_hand(passes, above, threads))
 
 
 def on_chunks(passes: TwoPasses, layout: Layout, blocks: list[Any]) -> list[Any]:
@@ -139,8 +149,38 @@ def _summarised(
     passes: TwoPasses, scratch: Scratch | None, place: Place, tiles: list[Any], neighbours: list[Any], numbers: list[Any]
 ) -> tuple[Any, Any]:
     framed = [frame(tile, others, around, passes.ring) for tile, others, around in zip(tiles, neighbours, passes.around)]
-    record, state = passes.summarise(*framed, *numbers, place)
+    pieces = Layout.squares((place.height, place.width), passes.tile_size)
+    if passes.merge is None or len(pieces.places) == 1:
+        record, state = passes.summarise(*framed, *numbers, place)
+    else:
+        record, state = _in_pieces(passes, pieces, framed, numbers, place)
     return record, _put(scratch, state)
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """A chunk between the passes, taken as a block of tiles that suit the processor's cache."""
+
+    layout: Layout
+    states: list[Any]
+    block: Any
+
+
+def _in_pieces(passes: TwoPasses, layout: Layout, framed: list[Tile], numbers: list[Any], place: Place) -> tuple[Any, _Pieces]:
+    assert passes.merge is not None
+    both = []
+    for piece in layout.places:
+        rows = slice(piece.row, piece.row + piece.height + 2 * passes.ring)
+        columns = slice(piece.column, piece.column + piece.width + 2 * passes.ring)
+        windows = (np.ascontiguousarray(tile[rows, columns]) for tile in framed)
+        both.append(passes.summarise(*windows, *numbers, _in_raster(piece, place)))
+    record, block = passes.merge([record for record, _ in both], layout, place)
+    return record, _Pieces(layout, [state for _, state in both], block)
+
+
+def _in_raster(piece: Place, place: Place) -> Place:
+    """Where a piece of the tile at ``place`` lies."""
+    return Place(place.row + piece.row, place.column + piece.column, piece.height, piece.width, place.raster_width)
 
 
 def _merged(passes: TwoPasses, scratch: Scratch | None, records: list[Any], layout: Layout, place: Place) -> tuple[Any, Any]:
@@ -155,4 +195,12 @@ def _spread(passes: TwoPasses, state: Any, answer: Any) -> Sequence[Any]:
 
 
 def _finished(passes: TwoPasses, place: Place, state: Any, answer: Any) -> tuple[Tile, ...]:
-    return passes.finish(_got(state), answer, place)
+    found = _got(state)
+    if not isinstance(found, _Pieces):
+        return passes.finish(found, answer, place)
+    assert passes.spread is not None
+    results = tuple(np.empty((place.height, place.width), dtype) for dtype in passes.dtypes)
+    for piece, part, said in zip(found.layout.places, found.states, passes.spread(found.block, answer)):
+        for result, tile in zip(results, passes.finish(part, said, _in_raster(piece, place))):
+            result[piece.rows, piece.columns] = tile
+    return results

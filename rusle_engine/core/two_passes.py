@@ -18,7 +18,7 @@ from dask.base import is_dask_collection
 from dask.delayed import delayed
 
 from rusle_engine.core.memory import require_memory, usable_threads
-from rusle_engine.core.tile_graph import on_chunks
+from rusle_engine.core.tile_graph import borders_in_hand, on_chunks
 from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses, joined
 
 __all__ = ["Layout", "Place", "Tile", "TwoPasses", "two_passes"]
@@ -63,7 +63,7 @@ def _labelled(first: xr.DataArray, data: Any) -> xr.DataArray:
 def _require(passes: TwoPasses, layout: Layout, bytes_of_each_cell: float) -> None:
     in_hand = min(layout.largest_tile * usable_threads(), sum(layout.heights) * sum(layout.widths))
     cells = sum(layout.heights) * sum(layout.widths)
-    borders = layout.border_cells if len(layout.heights) * len(layout.widths) > 1 else 0
+    borders = borders_in_hand(passes, layout, usable_threads()) if len(layout.heights) * len(layout.widths) > 1 else 0
     need = in_hand * (passes.working_bytes + passes.state_bytes) + borders * passes.border_bytes + cells * bytes_of_each_cell
     require_memory(cells, need / max(cells, 1), passes.step)
 

@@ -24,6 +24,7 @@ from rasterio.errors import RasterioError
 from rusle_engine.core.engine import computed, threads_in_force
 from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.core.grid import Grid
+from rusle_engine.core.memory import file_cache_bytes
 from rusle_engine.core.variables import Variable
 from rusle_engine.files.atomic import atomic_folder, make_folder, put_in_place, require_disk, sha256
 from rusle_engine.files.legend import Colour, Label, attribute_table, colour_map, layer_style
@@ -113,7 +114,7 @@ def write_rasters(
     if not outputs:
         return Written((), computed(records))
     require_disk(outputs[0].path.parent, int(2.2 * sum(o.array.size * (4 if o.kind == "quantity" else 1) for o in outputs)), "the rasters")
-    with atomic_folder(outputs[0].path.parent, "rasters") as folder:
+    with atomic_folder(outputs[0].path.parent, "rasters") as folder, rasterio.Env(GDAL_CACHEMAX=file_cache_bytes()):
         sinks = [_Sink(output, folder / f"{i}.tif") for i, output in enumerate(outputs)]
         count = _Count(progress, 2 * sum(len(sink.tiles) for sink in sinks))
         tasks = [task for sink in sinks for task in sink.tasks()]

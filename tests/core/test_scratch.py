@@ -4,6 +4,7 @@ import gc
 import signal
 import subprocess
 import sys
+import weakref
 from collections import namedtuple
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 
 from rusle_engine.core import scratch, tile_graph
 from rusle_engine.core.errors import MemoryBudgetError, OutputError
-from rusle_engine.core.lift import Layout, Place, TwoPasses, stencil, two_passes
+from rusle_engine.core.lift import Layout, Place, TwoPasses, stencil, tiled, two_passes
 from rusle_engine.core.scratch import Scratch, scratch_folder, use_scratch
+from rusle_engine.factors.ls import ls_factor
 
 
 def summarise(framed, _place):
@@ -45,7 +47,7 @@ def spread(state, answer):
 
 
 PASSES = TwoPasses("toy", summarise, solve, finish, (0.0,), (np.float64, np.float64), 24.0, 8.0, 8.0, 512)
-IN_LEVELS = TwoPasses("toy", summarise, solve, finish, (0.0,), (np.float64, np.float64), 24.0, 8.0, 8.0, 512, merge, spread)
+IN_LEVELS = TwoPasses("toy", summarise, solve, finish, (0.0,), (np.float64, np.float64), 24.0, 8.0, 8.0, 4, merge, spread)
 
 
 def numbers(rows, columns):
@@ -228,3 +230,51 @@ def test_the_folder_is_the_one_that_is_named(monkeypatch, tmp_path):
         with use_scratch(tmp_path / "by-block") as folder:
             assert folder == scratch_folder() == tmp_path / "by-block"
     assert scratch_folder() == tmp_path / "by-environment"
+
+
+def test_few_tiles_are_in_memory_at_a_time(folder):
+    """However large the raster: neither chunks for those beside them, nor states, nor what others want at the end."""
+    alive: set[int] = set()
+    most = [0]
+
+    def counted(tile):
+        copy = tile.copy()
+        alive.add(id(copy))
+        weakref.finalize(copy, alive.discard, id(copy))
+        most[0] = max(most[0], len(alive))
+        return copy
+
+    def begin(framed, _place):
+        return 1.0, counted(framed)
+
+    passes = TwoPasses("toy", begin, solve, finish, (0.0,), (np.float64, np.float64), 24.0, 8.0, 8.0, 512)
+    array = numbers(300, 300)
+    lazy = array.chunk(y=20, x=20)
+    lazy = lazy.copy(data=lazy.data.map_blocks(counted, dtype=float, meta=np.empty((0, 0))))
+    first, total = two_passes(passes, lazy)
+    again, _ = two_passes(passes, first)
+    late = stencil(lambda padded, out: np.copyto(out, padded[1:-1, 1:-1]), lazy)
+    (raised,), _ = tiled(lambda tile, one, two, _row, _column: (tile + one - two, None), lazy, late, again, dtypes=[float])
+    found, _ = dask.compute(raised, total, scheduler="synchronous")
+    assert np.array_equal(found.values, (2 * array - again).values)
+    assert most[0] <= 5
+    assert lazy.data.npartitions == 225
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize("budget", ["8 MB", "1 GB"])
+def test_planning_ls_takes_a_few_tasks_for_each_tile(folder, budget):
+    def tasks(size):
+        dem = xr.DataArray(dask.array.zeros((size, size), chunks=20, dtype=np.float32), dims=("y", "x"), attrs={"units": "m"})
+        with dask.config.set({"scheduler": refuse, "rusle_engine.memory_budget": budget}):
+            ls = ls_factor(dem, cell_size_m=10.0, channel_area_m2=1e5, max_slope_length_m=300.0)
+            return len(dict(ls.__dask_graph__()))
+
+    few, many = tasks(200), tasks(600)
+    assert few < 22 * 100
+    assert (many - few) / (900 - 100) < 21
+    assert left_in(folder) == []
+
+
+def refuse(*_args, **_kwargs):
+    raise AssertionError("something was computed too early")
