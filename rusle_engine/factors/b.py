@@ -40,7 +40,7 @@ METHODS = {
     "csle_landuse": MethodInfo(
         equation="B = sum SLR_i WR_i / sum WR_i; SLR by the curve of the land use (grass, shrub, forest), or B as the table says",
         source=_MEMORY,
-        inputs=("landcover", "landuse", *_COVER, "understorey", "wr"),
+        inputs=("landcover", "landuse", *_COVER, "understorey (forest)", "wr"),
         units=BIOLOGICAL.units,
         status="unchecked",
         formula_id="B-1 to B-5",

@@ -1,7 +1,7 @@
 """The parts of a run's record that are read off arrays, grids and tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -52,7 +52,8 @@ def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statisti
         "long_name_zh": factor.attrs.get("long_name_zh"),
     }
     if isinstance(block, MethodBlock):
-        settled = {name: factor.attrs[name] for name, value in block.options.items() if value is None and name in factor.attrs}
+        open_ones = [name for name, value in block.options.items() if value is None or isinstance(value, Mapping)]  # such as a percentile
+        settled = {name: factor.attrs[name] for name in open_ones if name in factor.attrs}
         entry |= {"method": block.method, "options": block.options | settled}
     else:
         entry |= {"source": "constant" if isinstance(block, Constant) else factor.attrs.get("source", "raster"), "options": {}}

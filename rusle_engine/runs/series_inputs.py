@@ -8,7 +8,7 @@ from rusle_engine.core.variables import NDVI, QUALITY, Variable
 from rusle_engine.factors.ndvi_series import half_month_ndvi
 from rusle_engine.files.series import HALF_MONTHS, dated_files, open_series
 from rusle_engine.runs.config import Dem
-from rusle_engine.runs.inputs import Inputs
+from rusle_engine.runs.inputs import Inputs, held_to
 from rusle_engine.runs.series_blocks import QualitySeries, QuantitySeries
 from rusle_engine.runs.sources import MethodBlock
 
@@ -34,16 +34,16 @@ def half_month_series(source: QuantitySeries, variable: Variable, role: str, inp
         chunks=inputs.chunks,
         crs=source.crs,
     )
-    layers = stack.sizes[stack.dims[0]]
+    layers, others = stack.sizes[stack.dims[0]], len(source.series) - 1
+    stack = held_to(variable.require(stack), variable, f"{source.series[0]}" + (f" and {others} more" if others else ""))
     inputs.note(role, source.series, layers=layers, units=stack.attrs.get("units"), units_assumed=source.units is None)
     if source.dates == HALF_MONTHS:
         if source.quality is not None:
             raise InputError("half-months take no flags: quality goes with dates")
-        return variable.require(stack)
+        return stack
     flags = None if source.quality is None else _flags(source.quality, source, role, inputs)
-    held = NDVI.describe(variable.require(stack))  # a share of cover lies within NDVI's range
     half_months = half_month_ndvi(
-        held,
+        NDVI.describe(stack),  # a share of cover lies within NDVI's range
         quality=flags,
         good_quality=source.good_quality,
         composite_days=source.composite_days,
