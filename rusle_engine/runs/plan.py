@@ -169,7 +169,8 @@ class Planner:
     def _erodibility(self, found: Plan, block: MethodBlock) -> xr.DataArray:
         """K of rasters, with counts of what shaped it."""
         erodibility = k_with_flags(self._arguments(found.inputs, "K", block, None), Scheme(**block.options))
-        _, found.k_flag_records = tiled(count_k_flags, erodibility["flags"], dtypes=())
+        if erodibility["flags"].ndim == 2:  # of one soil there is nothing to count
+            _, found.k_flag_records = tiled(count_k_flags, erodibility["flags"], dtypes=())
         return erodibility["k"]
 
     def _topography(self, inputs: Inputs, block: LengthTimesSteepness) -> xr.DataArray:
