@@ -15,8 +15,9 @@ from rusle_kernels.slope_length import length_row
 
 LINES, LOGISTIC, POWER = 0, 1, 2
 """S: pieces of a second-degree polynomial of sin θ; the curve of Nearing 1997; the power of Moore and Burch 1986."""
-RILLS, STEPS, CURVE_TO_HALF = 0, 1, 2
-"""m: McCool et al. 1989 by the ratio of rill to interrill erosion; a number for each class of slope; Böhner and Selige 2006."""
+RILLS, STEPS, CURVE_TO_HALF, STEPS_THEN_RILLS = 0, 1, 2, 3
+"""m: McCool et al. 1989 by the ratio of rill to interrill erosion; a number for each class of slope; Böhner and Selige 2006; a number for
+each class, and above the last limit McCool et al. 1989."""
 
 CAPPED, CHANNEL, RAISED, HELD, NODATA_FLAG = 1, 2, 4, 8, 255
 
@@ -52,23 +53,25 @@ def steepness_row(slope, sine, family, pieces, out):
 def exponent_row(slope, sine, family, steps, rill_ratio, out):
     """m from the slope, in the measure of ``steps`` (an angle or its tangent), and sin θ; NaN in, NaN out.
 
-    ``steps`` (4, 2): the slope from which a class holds, and its m.
+    ``steps`` (4, 2): the slope from which a class holds, and its m; a fifth row, where rills begin, for STEPS_THEN_RILLS.
     """
-    if family == RILLS:  # β / (1 + β), β = rill_ratio · (sin θ / 0.0896) / (3 sin^0.8 θ + 0.56)
+    if family in (RILLS, STEPS_THEN_RILLS):  # β / (1 + β), β = rill_ratio · (sin θ / 0.0896) / (3 sin^0.8 θ + 0.56)
         for j in range(out.size):
             out[j] = 0.8 * log2_of_normal(sine[j])
         for j in range(out.size):
             rill = rill_ratio * sine[j]
             out[j] = rill / (rill + 0.0896 * (3.0 * exp2_of_moderate(out[j]) + 0.56))
-    elif family == STEPS:
+    if family in (STEPS, STEPS_THEN_RILLS):
+        from_rills = steps[4, 0] if family == STEPS_THEN_RILLS else np.inf
         m_1, from_2, m_2 = steps[0, 1], steps[1, 0], steps[1, 1]
         from_3, m_3, from_4, m_4 = steps[2, 0], steps[2, 1], steps[3, 0], steps[3, 1]
         for j in range(out.size):
             m = m_2 if slope[j] >= from_2 else m_1
             m = m_3 if slope[j] >= from_3 else m
             m = m_4 if slope[j] >= from_4 else m
+            m = out[j] if slope[j] >= from_rills else m
             out[j] = m if slope[j] == slope[j] else slope[j]
-    else:  # 3 θ^0.6 up to 0.0505, ½ above; of tangents only
+    if family == CURVE_TO_HALF:  # 3 θ^0.6 up to 0.0505, ½ above; of tangents only
         for j in range(out.size):
             theta = arctangent(slope[j])
             m = 3.0 * exp2_of_moderate(0.6 * log2_of_normal(theta)) if theta > 0.0 else 0.0

@@ -36,8 +36,8 @@ def ls_compare(
 ) -> None:
     """Put the LS of several practices side by side.
 
-    One raster for each scheme (rusle, csle, saga, saga_bohner_selige, watem_sedem), and a table: mean, median, 95th percentile and
-    greatest LS, and how much of all LS stands in the 5 % of the cells with most.
+    One raster for each scheme (rusle, csle, invest_sdr, grass, saga, saga_bohner_selige, watem_sedem), and a table: mean, median, 95th
+    percentile and greatest LS, and how much of all LS stands in the 5 % of the cells with most.
     """
     with Talk(quiet=quiet, debug=debug, as_json=as_json) as talk:
         from rusle_engine.cli.progress import progress_on_stderr

@@ -223,9 +223,9 @@ def ls_factor(
         (CSLE), nearing1997 (one curve) or wischmeier_smith1978 (USLE).
     exponent
         Whose equation of m, where L is ``desmet_govers1996``, ``foster_wischmeier1974`` or ``wischmeier_smith1978``: mccool1989 (RUSLE),
-        wischmeier_smith1978 (by percent), csle_1_3_5 or csle_05_15_3 (by degrees).
+        wischmeier_smith1978 (by percent), csle_1_3_5 or csle_05_15_3 (by degrees) or oliveira2013 (by percent, mccool1989 above 9 %).
     rill_ratio
-        Rill against interrill erosion, for the exponent mccool1989, where L is ``desmet_govers1996``, ``foster_wischmeier1974`` or
+        Rill against interrill erosion, for the exponents mccool1989 and oliveira2013, where L is ``desmet_govers1996``, ``foster_wischmeier1974`` or
         ``wischmeier_smith1978``: low (rangeland), moderate (cropland) or high (freshly disturbed land).
     routing
         How water is routed to find the area that drains into a cell, for ``desmet_govers1996``, ``moore_burch1986`` and ``bohner_selige2006``:

@@ -11,7 +11,7 @@ from rusle_engine.core.methods import MethodInfo, Methods
 from rusle_kernels import slope_length, topography
 
 SteepnessMethod = Literal["mccool1987", "liu1994", "nearing1997", "wischmeier_smith1978"]
-ExponentMethod = Literal["mccool1989", "wischmeier_smith1978", "csle_1_3_5", "csle_05_15_3"]
+ExponentMethod = Literal["mccool1989", "wischmeier_smith1978", "csle_1_3_5", "csle_05_15_3", "oliveira2013"]
 LengthMethod = Literal["desmet_govers1996", "foster_wischmeier1974", "wischmeier_smith1978", "moore_burch1986", "bohner_selige2006"]
 RillRatio = Literal["low", "moderate", "high"]
 PointForm = Literal["point", "whole_slope"]
@@ -80,6 +80,14 @@ METHODS: Methods = {
         "1",
         "verified",
         "LS-6",
+    ),
+    "oliveira2013": MethodInfo(
+        "m = 0.2 up to 1 %, 0.3 up to 3.5 %, 0.4 up to 5 %, 0.5 up to 9 %, mccool1989 above",
+        "InVEST user's guide, SDR, after Oliveira et al. 2013",
+        ("theta",),
+        "1",
+        "verified",
+        "LS-4",
     ),
     "mccool1987": MethodInfo(
         "S = 10.8 sin θ + 0.03 below 9 %, 16.8 sin θ − 0.50 from 9 %",
@@ -165,6 +173,7 @@ EXPONENT_FAMILIES: dict[str, Family] = {
     "wischmeier_smith1978": Family(topography.STEPS, _AH537),
     "csle_1_3_5": Family(topography.STEPS, Classes("degree", (1.0, 3.0, 5.0), _M, above=True)),
     "csle_05_15_3": Family(topography.STEPS, Classes("degree", (0.5, 1.5, 3.0), _M, above=True)),
+    "oliveira2013": Family(topography.STEPS_THEN_RILLS, Classes("%", (1.0, 3.5, 5.0, 9.0), (*_M, (math.nan,)), above=True)),
     "moore_burch1986": Family(topography.STEPS, _CONSTANT),
     "bohner_selige2006": Family(topography.CURVE_TO_HALF, _CONSTANT),
 }
@@ -174,6 +183,10 @@ ON_PATHS = ("foster_wischmeier1974", "wischmeier_smith1978")
 """The methods of L that take the slope length along the flow path; the others take the area."""
 WITH_OWN_PARTS = ("moore_burch1986", "bohner_selige2006")
 """The methods of LS that have their own S and m."""
+
+
+WITH_RILLS = ("mccool1989", "oliveira2013")
+"""The exponents that go by the ratio of rill to interrill erosion."""
 
 
 def form_of(length: str, point_form: str) -> int:

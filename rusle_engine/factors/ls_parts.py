@@ -25,6 +25,7 @@ from rusle_engine.factors.ls_methods import (
     METHODS,
     RILL_RATIOS,
     STEEPNESS_FAMILIES,
+    WITH_RILLS,
     ExponentMethod,
     RillRatio,
     SteepnessMethod,
@@ -101,7 +102,8 @@ def m_exponent(theta: Raster, *, method: ExponentMethod = "mccool1989", rill_rat
 
     - ``wischmeier_smith1978``: from 0, 1, 3.5 and 5 percent (Wischmeier & Smith 1978, USDA Agriculture Handbook 537);
     - ``csle_1_3_5``: up to 1°, 3°, 5° and above (Liu et al. 2002, 12th ISCO, Beijing);
-    - ``csle_05_15_3``: up to 0.5°, 1.5°, 3° and above (the slope-length tool of Fu et al. 2015).
+    - ``csle_05_15_3``: up to 0.5°, 1.5°, 3° and above (the slope-length tool of Fu et al. 2015);
+    - ``oliveira2013``: up to 1, 3.5, 5 and 9 percent, and as ``mccool1989`` above (the user's guide of InVEST, after Oliveira et al. 2013).
 
     Parameters
     ----------
@@ -110,7 +112,7 @@ def m_exponent(theta: Raster, *, method: ExponentMethod = "mccool1989", rill_rat
     method
         Whose equation.
     rill_ratio
-        Rill against interrill erosion, for ``mccool1989``: low, moderate or high.
+        Rill against interrill erosion, for ``mccool1989`` and ``oliveira2013``: low, moderate or high.
     units
         The unit of a plain array.
 
@@ -135,7 +137,7 @@ def m_exponent(theta: Raster, *, method: ExponentMethod = "mccool1989", rill_rat
     family = EXPONENT_FAMILIES[method]
     angles = SLOPE_ANGLE.require(theta, units_of(units, "theta"))
     exponent = pointwise(topography.exponent, angles, parameters=(family.number, family.classes.by_angle(), RILL_RATIOS[rill_ratio]))
-    ratio = {"rill_ratio": rill_ratio} if method == "mccool1989" else {}
+    ratio = {"rill_ratio": rill_ratio} if method in WITH_RILLS else {}
     return LENGTH_EXPONENT.describe(exponent, method=method, **ratio, **METHODS[method].provenance())
 
 

@@ -13,6 +13,7 @@ from rusle_engine.factors.ls_methods import (
     RILL_RATIOS,
     STEEPNESS_FAMILIES,
     WITH_OWN_PARTS,
+    WITH_RILLS,
     ExponentMethod,
     LengthMethod,
     PointForm,
@@ -76,16 +77,14 @@ class Scheme:
         for name, methods in _ONLY_WITH.items():
             if self.length not in methods and getattr(self, name) != defaults[name]:
                 raise InputError(f"{name} has no meaning with length {self.length!r}, only with {' or '.join(map(repr, methods))}; leave it away")
-        if self.rill_ratio != "moderate" and self.exponent != "mccool1989":
-            raise InputError(f"rill_ratio has no meaning with exponent {self.exponent!r}, only with 'mccool1989'; leave it away")
+        if self.rill_ratio != "moderate" and self.exponent not in WITH_RILLS:
+            raise InputError(f"rill_ratio has no meaning with exponent {self.exponent!r}, only with 'mccool1989' or 'oliveira2013'; leave it away")
         if self.routing_exponent is not None and self.routing != "freeman1991":
             raise InputError(f"routing_exponent has no meaning with routing {self.routing!r}, only with 'freeman1991'; leave it away")
         if self.conditioning == "breach":
             BreachLimits.of(self.max_breach_length_m, self.max_breach_depth_m)
         elif self.max_breach_length_m is not None or self.max_breach_depth_m is not None:
-            raise InputError(
-                "max_breach_length_m and max_breach_depth_m belong to conditioning 'breach'; leave them away"
-            )
+            raise InputError("max_breach_length_m and max_breach_depth_m belong to conditioning 'breach'; leave them away")
         for name in ("cutoff_below_5_pct", "cutoff_from_5_pct"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; expected a share of the slope angle, 0 (never) to 1")
@@ -117,7 +116,7 @@ class Scheme:
 
     @property
     def has_rill_ratio(self) -> bool:
-        return self.exponent_method == "mccool1989"
+        return self.exponent_method in WITH_RILLS
 
     @property
     def breach_limits(self) -> BreachLimits:

@@ -21,10 +21,11 @@ from rusle_engine.files.rasters import RasterOutput, open_raster, write_rasters
 from rusle_engine.files.table_output import write_csv
 from rusle_engine.runs.plan import count_flags
 from rusle_engine.runs.progress import NoProgress, Progress
-from rusle_engine.terrain.flow import directions_on, upslope_area_of
+from rusle_engine.terrain.flow import upslope_area
 
 TABLE = "ls_compare.csv"
 _TOP_SHARE = 0.05
+_SHARES = ("capped", "channel", "raised", "held")
 _BYTES = 16.0
 """Bytes for each cell of the statistics: the raster, which of it is valid, and the valid values in order."""
 
@@ -85,7 +86,7 @@ def compare_schemes(
         _, records = tiled(count_flags, found["flags"], dtypes=())
         tags = {key: str(found["ls"].attrs[key]) for key in ("length", "steepness", "exponent", "routing")}
         if practice.own_cell_in_area:
-            tags["routing"] = "d8, a cell's own area counted as draining into it"
+            tags["routing"] = f"{practice.options.get('routing', 'd8')}, a cell's own area counted as draining into it"
         written = write_rasters([RasterOutput(found["ls"], targets[name], TOPOGRAPHY, tags={"scheme": name, **tags})], records)
         rows.append({"scheme": name, **tags, **_distribution(open_raster(targets[name])), **_shares(written.records)})
         told.finish()
@@ -101,7 +102,7 @@ def _topography(heights: xr.DataArray, practice: Preset, channel_area_m2: float 
         return ls_with_flags(heights, **practice.options, **limits)
     grid = Grid.of(heights)
     own = xr.DataArray(grid.cell_area_m2, dims="y")
-    area = (upslope_area_of(directions_on(heights, grid), grid) + own).assign_attrs(units="m2")
+    area = (upslope_area(heights, grid, scheme=practice.options.get("routing", "d8")) + own).assign_attrs(units="m2")
     if channel_area_m2 is not None:  # the cell is counted twice then
         limits["channel_area_m2"] = channel_area_m2 + float(grid.cell_area_m2.mean())
     return ls_with_flags(heights, upslope_area=area, **practice.options, **limits)
@@ -121,7 +122,7 @@ def _distribution(ls: xr.DataArray) -> dict[str, float]:
 
 
 def _shares(counts: Sequence[dict[str, int]]) -> dict[str, Any]:
-    """Cells with an LS, and the shares of them whose length is capped, that are channels, and that filling raised."""
+    """Cells with an LS, and the shares of them whose length is capped, that are channels, that filling raised, and whose S is held."""
     valid = sum(count["valid"] for count in counts)
-    shares = {f"{name}_pct": 100.0 * sum(c[name] for c in counts) / valid if valid else math.nan for name in ("capped", "channel", "raised")}
+    shares = {f"{name}_pct": 100.0 * sum(c[name] for c in counts) / valid if valid else math.nan for name in _SHARES}
     return {"valid_cells": valid, **shares}

@@ -54,6 +54,15 @@ def test_exponent_by_classes_and_whose_the_limits_are(method, units, classes):
     assert np.isnan(m_exponent(theta, method=method, units=units)[-1])
 
 
+def test_exponent_by_classes_up_to_nine_percent_and_by_rills_above():
+    percent = np.array([0.0, 1.0, 1.001, 3.5, 3.501, 5.0, 5.001, 9.0, 9.001, 20.0, 60.0])
+    got = m_exponent(np.arctan(percent / 100), method="oliveira2013", units="rad").values
+    assert got[:8].tolist() == [0.2, 0.2, 0.3, 0.3, 0.4, 0.4, 0.5, 0.5]
+    assert got[8:] == pytest.approx([0.50121, 0.6141838, 0.7119795], abs=2e-5)  # the book's β/(1 + β) at 9, 20 and 60 %
+    low = m_exponent(np.arctan(0.2), method="oliveira2013", rill_ratio="low", units="rad").item()
+    assert low == pytest.approx(0.44319, abs=6e-6)
+
+
 BOOK_PERCENT = [0.5, 1, 2, 3, 5, 8, 9, 10, 60]
 
 

@@ -1,6 +1,8 @@
 """``rusle ls-compare``: every scheme's raster and table, on a plane worked by hand and on rough terrain."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from rusle_engine.factors.ls import ls_factor
 from rusle_engine.factors.ls_presets import PRESETS
 from rusle_engine.files.rasters import open_raster
 from rusle_engine.runs.ls_compare import compare_schemes
+from rusle_engine.runs.yaml_reading import parse_yaml
 
 PLANE = 0.2 * 30.0 * np.arange(12)[::-1, np.newaxis] * np.ones((1, 9)) + 500
 SINE = 0.2 / np.hypot(1, 0.2)
@@ -39,30 +42,35 @@ def test_a_plane_by_hand_and_what_its_table_says(tmp_path):
     assert ls["csle"] == pytest.approx(segment(45, 75, 0.5) * (21.91 * SINE - 0.96), rel=1e-6)
     assert ls["saga"] == pytest.approx(1.4 * (90 / 22.13) ** 0.4 * (SINE / 0.0896) ** 1.3, rel=1e-6)
     assert ls["saga_bohner_selige"] == pytest.approx((90 / 22.13) ** 0.5 * (65.41 * SINE**2 + 4.56 * SINE + 0.065), rel=1e-6)
+    half = SINE / 0.0896 / (3 * SINE**0.8 + 0.56) / 2
+    assert ls["grass"] == pytest.approx((75 / 22.13) ** (half / (1 + half)) * (16.8 * SINE - 0.5), rel=1e-6)
+    assert ls["invest_sdr"] == pytest.approx(segment(60, 90, M) * (16.8 * SINE - 0.5), rel=1e-6)
     table = found.table.set_index("scheme")
     written = pd.read_csv(tmp_path / "out" / "ls_compare.csv", encoding="utf-8-sig").set_index("scheme")
     assert list(written.index) == list(PRESETS)
-    to_the_cap = [segment(30.0 * i, 30.0 * (i + 1), M) for i in range(10)] + [segment(300.0, 304.8, M), (M + 1) * (304.8 / 22.13) ** M]
-    along = np.array(to_the_cap) * (16.8 * SINE - 0.5)
-    expected = {"mean": along.mean(), "median": np.median(along), "max": along[-1]}
-    expected["p95"] = along[11]  # nine cells of each of twelve rows: the last row begins below the 95th of a hundred
-    expected["top_5_pct_share_pct"] = 100 * 6 * along[11] / (9 * along.sum())  # 6 of 108 cells
+    to_the_cap = [(15 / 22.13) ** 0.5, segment(15, 45, 0.5), segment(45, 75, 0.5), segment(75, 100, 0.5)] + [1.5 * (100 / 22.13) ** 0.5] * 8
+    along = np.array(to_the_cap) * (21.91 * SINE - 0.96)
+    expected = {"mean": along.mean(), "median": along[-1], "p95": along[-1], "max": along[-1]}
+    expected["top_5_pct_share_pct"] = 100 * 6 * along[-1] / (9 * along.sum())  # 6 of 108 cells
     for name, value in expected.items():
-        assert table.loc["rusle", name] == pytest.approx(value, rel=1e-6)
-        assert written.loc["rusle", name] == pytest.approx(value, rel=1e-6)
-    assert table.loc["rusle", "capped_pct"] == pytest.approx(100 * 2 / 12)  # rows end at 30, 60 … 360 m
-    assert table.loc["csle", "capped_pct"] == pytest.approx(100 * 9 / 12)  # at 15, 45, 75, 105 … m
+        assert table.loc["csle", name] == pytest.approx(value, rel=1e-6)
+        assert written.loc["csle", name] == pytest.approx(value, rel=1e-6)
+    assert table.loc["csle", "capped_pct"] == pytest.approx(100 * 9 / 12)  # rows end at 15, 45, 75, 105 … m
+    assert table.loc["csle", "held_pct"] == 0  # 20 % is 11°
 
 
-def test_channels_are_the_same_cells_by_every_scheme(tmp_path):
+def test_channels_are_the_same_cells_by_every_scheme_of_one_routing(tmp_path):
     rng = np.random.default_rng(4)
     rough = np.cumsum(rng.normal(0, 2, (40, 50)), axis=0) + 5.0 * np.arange(40)[:, np.newaxis]
     dem = write_dem(tmp_path / "dem.tif", rough)
     found = compare_schemes(dem, tmp_path / "out", channel_area_m2=20_000.0).table.set_index("scheme")
-    channels = [open_raster(tmp_path / "out" / f"{name}.tif").values == 0 for name in PRESETS]
-    assert 20 < channels[0].sum() < 1000
-    assert all(np.array_equal(channels[0], other) for other in channels[1:])
-    assert found["channel_pct"].to_numpy() == pytest.approx(100 * channels[0].mean())
+    channels = {name: open_raster(tmp_path / "out" / f"{name}.tif").values == 0 for name in PRESETS}
+    for routed_alike in ({"rusle", "invest_sdr", "saga", "saga_bohner_selige"}, {"csle", "grass", "watem_sedem"}):
+        first, *others = (channels.pop(name) for name in routed_alike)
+        assert 20 < first.sum() < 1000
+        assert all(np.array_equal(first, other) for other in others)
+        assert found.loc[list(routed_alike), "channel_pct"].to_numpy() == pytest.approx(100 * first.mean())
+    assert not channels
     for name in ("rusle", "csle", "saga"):
         alone = ls_factor(open_raster(dem), channel_area_m2=20_000.0, **PRESETS[name].options)
         assert np.array_equal(open_raster(tmp_path / "out" / f"{name}.tif"), alone.astype(np.float32))
@@ -84,10 +92,20 @@ def test_the_command_prints_the_table_and_names_each_raster_s_scheme(tmp_path, c
     assert [row["scheme"] for row in json.loads(capsys.readouterr()[0])["schemes"]] == ["saga", "csle"]
 
 
+def test_the_blocks_of_the_page_are_the_presets():
+    page = (Path(__file__).parents[2] / "docs" / "concepts" / "ls_schemes.md").read_text(encoding="utf-8")
+    blocks = parse_yaml(re.search(r"```yaml\n(.*?)```", page, flags=re.DOTALL)[1], "page")
+    assert blocks.keys() == PRESETS.keys() - {"watem_sedem"}
+    for name, block in blocks.items():
+        assert block.pop("channel_area_m2") == 100_000
+        stated = {"length": block.pop("method")} | {key: value for key, value in block.items() if value is not None}
+        assert stated == PRESETS[name].options
+
+
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path):
     dem = write_dem(tmp_path / "csle.tif", PLANE)
-    with pytest.raises(InputError, match="LS scheme 'invest_sdr' is not known; choose one of rusle, csle, saga, "):
-        compare_schemes(dem, tmp_path / "out", ["rusle", "invest_sdr"])
+    with pytest.raises(InputError, match="LS scheme 'invest' is not known; choose one of rusle, csle, invest_sdr, grass, saga, "):
+        compare_schemes(dem, tmp_path / "out", ["rusle", "invest"])
     with pytest.raises(OutputError, match="is the DEM, and a result would take its place"):
         compare_schemes(dem, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["csle.tif"]
