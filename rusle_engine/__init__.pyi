@@ -38,3 +38,7 @@ from rusle_engine.terrain.slope import slope as slope
 
 __version__: str
 __all__: list[str]
+from rusle_engine.terrain.streams import streams as streams
+from rusle_engine.terrain.watersheds import basins as basins
+from rusle_engine.terrain.watersheds import catchments as catchments
+from rusle_engine.terrain.watersheds import sub_basins as sub_basins

@@ -10,6 +10,7 @@ import rusle_engine
 from rusle_engine.cli.factor_commands import factor_app
 from rusle_engine.cli.ls_compare import ls_compare
 from rusle_engine.cli.talk import Talk, problems_as_json
+from rusle_engine.cli.terrain_commands import terrain_app
 
 app = typer.Typer(
     name="rusle",
@@ -20,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(factor_app, name="factor")
+app.add_typer(terrain_app, name="terrain")
 app.command("ls-compare")(ls_compare)
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML); `rusle init` writes one.", show_default=False)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from importlib import import_module
 from typing import Any
 
 import dask
@@ -45,10 +46,8 @@ def computed(collections: Sequence[Any], done: Callable[[], None] = lambda: None
 
 
 def _by_workers(client: Any, collections: Sequence[Any], done: Callable[[], None], counted: int) -> list[Any]:
-    from distributed import as_completed
-
     futures = client.compute(list(collections), sync=False)
-    for future in as_completed([future for future in futures[:counted] if hasattr(future, "result")]):
+    for future in import_module("distributed").as_completed([future for future in futures[:counted] if hasattr(future, "result")]):
         future.result()  # the first failure ends it all
         done()
     return list(client.gather(futures))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import Any
 
 import dask
@@ -72,7 +73,7 @@ def _client_of(compute: Compute, threads: int, stack: ExitStack) -> Any | None:
     if compute.scheduler is None and compute.workers is None:
         return None
     try:
-        import distributed
+        distributed: Any = import_module("distributed")
     except ImportError:
         where = "compute.scheduler" if compute.scheduler is not None else "compute.workers"
         raise _unusable(where, "needs the package distributed: pip install 'rusle-engine[cluster]'") from None

@@ -47,8 +47,6 @@ from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of, parts
 from rusle_engine.runs.rain_inputs import erosivity
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.series_inputs import half_month_series, is_by_half_month
-from rusle_engine.runs.series_blocks import QuantitySeries
-from rusle_engine.runs.series_inputs import half_month_series
 from rusle_engine.runs.signatures import factor_function
 from rusle_engine.runs.sources import (
     ClassPolygons,

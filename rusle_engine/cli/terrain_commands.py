@@ -1,0 +1,160 @@
+"""``rusle terrain``: surfaces, flow directions and sums, basins, streams and catchments of a DEM, without a configuration."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rusle_engine.cli.talk import Talk
+
+terrain_app = typer.Typer(
+    help="Conditioned surface, flow directions, accumulation, basins, streams and catchments of a DEM.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Dem = Annotated[Path, typer.Option("--dem", metavar="FILE", help="Elevation [m].", show_default=False)]
+Raster = Annotated[Path, typer.Option("--out", metavar="FILE.tif", help="Raster to write.", show_default=False)]
+Layer = Annotated[Path, typer.Option("--out", metavar="FILE.gpkg", help="GeoPackage to write.", show_default=False)]
+FlatTies = Annotated[str, typer.Option("--flat-ties", metavar="index|packed", help="The way of water in flats.")]
+Quantum = Annotated[float | None, typer.Option("--quantum-m", help="Step of the heights that packed needs [m].", show_default=False)]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads that work at once.", show_default=False)]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of this machine that do the work.", show_default=False)]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Result as one JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@terrain_app.command()
+def condition(
+    dem: Dem,
+    out: Raster,
+    method: Annotated[str, typer.Option("--method", metavar="fill|breach", help="Fill depressions, or breach them first.")] = "fill",
+    max_breach_length_m: Annotated[float | None, typer.Option(help="How long a breach may be [m].", show_default=False)] = None,
+    max_breach_depth_m: Annotated[float | None, typer.Option(help="How deep a breach may cut [m].", show_default=False)] = None,
+    remaining: Annotated[str, typer.Option(metavar="fill|leave", help="What becomes of depressions that no breach drains.")] = "fill",
+    threads: Threads = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Make a DEM drain."""
+    options = {"method": method, "max_breach_length_m": max_breach_length_m, "max_breach_depth_m": max_breach_depth_m, "remaining": remaining}
+    _run("write_conditioned", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
+
+
+@terrain_app.command()
+def direction(
+    dem: Dem,
+    out: Raster,
+    flat_ties: FlatTies = "index",
+    quantum_m: Quantum = None,
+    threads: Threads = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write D8 flow directions (ESRI codes)."""
+    options = {"flat_ties": flat_ties, "quantum_m": quantum_m}
+    _run("write_directions", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
+
+
+@terrain_app.command()
+def accumulation(
+    dem: Dem,
+    out: Raster,
+    scheme: Annotated[
+        str, typer.Option("--scheme", metavar="d8|tarboton1997|quinn1991|freeman1991|qin2007", help="How water is shared out among neighbours.")
+    ] = "d8",
+    exponent: Annotated[float | None, typer.Option("--exponent", help="Exponent of the slope, for freeman1991.", show_default=False)] = None,
+    flat_ties: FlatTies = "index",
+    quantum_m: Quantum = None,
+    threads: Threads = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write how many cells drain through each cell."""
+    options = {"scheme": scheme, "exponent": exponent, "flat_ties": flat_ties, "quantum_m": quantum_m}
+    _run("write_accumulation", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
+
+
+@terrain_app.command()
+def basins(
+    dem: Dem,
+    out: Layer,
+    min_cells: Annotated[
+        int | None, typer.Option("--min-cells", min=1, help="Cut basins where streams of so many cells meet.", show_default=False)
+    ] = None,
+    threads: Threads = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write basins as polygons, which serve as zones."""
+    _run("write_basins", (dem, out), {"min_cells": min_cells}, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json))
+
+
+@terrain_app.command()
+def streams(
+    dem: Dem,
+    out: Layer,
+    min_cells: Annotated[int, typer.Option("--min-cells", min=1, help="How many cells make a stream.", show_default=False)],
+    threads: Threads = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write streams as lines, with Strahler's order."""
+    _run("write_streams", (dem, out), {"min_cells": min_cells}, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json))
+
+
+@terrain_app.command()
+def catchment(
+    dem: Dem,
+    out: Layer,
+    point: Annotated[list[str], typer.Option("--point", metavar="X,Y", help="A point in the DEM's CRS; repeatable.", show_default=False)],
+    snap_cells: Annotated[int, typer.Option("--snap-cells", min=0, help="How far a point may be moved onto a stream [cells].")] = 0,
+    threads: Threads = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write the land that drains through points, as polygons, which serve as zones."""
+    inputs = (dem, out, [_point(text) for text in point])
+    _run("write_catchments", inputs, {"snap_cells": snap_cells}, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json))
+
+
+def _point(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a point; expected x and y such as 512340,4251230", param_hint="--point") from None
+    return x, y
+
+
+def _run(name: str, inputs: tuple[Any, ...], options: dict[str, Any], workers: tuple[Any, ...], talk: Talk, *, tiled: bool = False) -> None:
+    with talk:
+        from rusle_engine.cli.progress import progress_on_stderr
+        from rusle_engine.runs import terrain_files
+        from rusle_engine.runs.engine import as_typed, engine
+
+        write: Callable[..., terrain_files.Written] = getattr(terrain_files, name)
+        given = dict(zip(("threads", "workers", "scheduler"), workers))
+        with progress_on_stderr(quiet=talk.quiet) as progress, engine(as_typed(given)):
+            found = write(*inputs, **options, **({"progress": progress} if tiled else {}))
+        talk.give(str(found.path), **found.values)

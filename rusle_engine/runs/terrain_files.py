@@ -1,0 +1,102 @@
+"""Terrain from files, for the command line: surfaces, directions, sums, and land and streams as polygons and lines."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import xarray as xr
+
+from rusle_engine.core.errors import InputError, OutputError
+from rusle_engine.core.variables import ACCUMULATION, ELEVATION, FLOW_DIRECTION, Variable
+from rusle_engine.files.rasters import RasterOutput, open_raster, write_rasters
+from rusle_engine.files.vectorize import polygonize
+from rusle_engine.files.vectors import write_zones
+from rusle_engine.runs.progress import Progress
+from rusle_engine.terrain.conditioning import condition
+from rusle_engine.terrain.flow import flow_accumulation, flow_direction
+from rusle_engine.terrain.streams import streams
+from rusle_engine.terrain.watersheds import basins, catchments, sub_basins
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a command wrote, for a person and for JSON."""
+
+    path: Path
+    values: dict[str, Any]
+
+
+def write_conditioned(dem: Path, out: Path, *, progress: Progress, **options: Any) -> Written:
+    """The DEM made to drain, by ``condition``."""
+    return _raster(dem, out, lambda heights: condition(heights, **options), ELEVATION, progress)
+
+
+def write_directions(dem: Path, out: Path, *, progress: Progress, **options: Any) -> Written:
+    """D8 directions as ESRI codes, by ``flow_direction``."""
+    return _raster(dem, out, lambda heights: flow_direction(heights, **options), FLOW_DIRECTION, progress, kind="classes")
+
+
+def write_accumulation(dem: Path, out: Path, *, scheme: str, progress: Progress, **options: Any) -> Written:
+    """How many cells drain through each, by ``flow_accumulation``."""
+    return _raster(dem, out, lambda heights: flow_accumulation(flow_direction(heights, scheme=scheme, **options)), ACCUMULATION, progress)
+
+
+def write_basins(dem: Path, out: Path, *, min_cells: int | None) -> Written:
+    """Basins, or with ``min_cells`` pieces between confluences, as polygons that serve as zones."""
+
+    def made(heights: xr.DataArray) -> gpd.GeoDataFrame:
+        d8 = flow_direction(heights)
+        return _zones(basins(d8) if min_cells is None else sub_basins(d8, min_cells=min_cells), "basin")
+
+    return _layer(dem, out, made, "basins")
+
+
+def write_streams(dem: Path, out: Path, *, min_cells: int) -> Written:
+    """Streams as lines with Strahler's order."""
+    return _layer(dem, out, lambda heights: streams(flow_direction(heights), min_cells=min_cells), "streams")
+
+
+def write_catchments(dem: Path, out: Path, points: Sequence[tuple[float, float]], *, snap_cells: int) -> Written:
+    """The land above each point as polygons that serve as zones."""
+    return _layer(dem, out, lambda heights: _zones(catchments(flow_direction(heights), points, snap_cells=snap_cells), "catchment"), "catchments")
+
+
+def _raster(
+    dem: Path, out: Path, made: Callable[[xr.DataArray], xr.DataArray], variable: Variable, progress: Progress, kind: Any = "quantity"
+) -> Written:
+    _refuse_overwriting(dem, out, ".tif")
+    result = made(open_raster(dem))
+    told = 0
+
+    def tiles(done: int, of: int) -> None:
+        nonlocal told
+        cells = result.size * done // of
+        progress.advance(cells - told)
+        told = cells
+
+    progress.start(out.stem, result.size)
+    write_rasters([RasterOutput(result, out, variable, kind)], progress=tiles)
+    progress.finish()
+    return Written(out, {"path": out, "units": variable.units, "attributes": {str(name): value for name, value in result.attrs.items()}})
+
+
+def _layer(dem: Path, out: Path, made: Callable[[xr.DataArray], gpd.GeoDataFrame], layer: str) -> Written:
+    _refuse_overwriting(dem, out, ".gpkg")
+    table = made(open_raster(dem))
+    write_zones(table, out, layer=layer)
+    return Written(out, {"path": out, "layer": layer, "rows": len(table)})
+
+
+def _zones(labels: xr.DataArray, name: str) -> gpd.GeoDataFrame:
+    polygons = polygonize(labels)
+    numbers = polygons["label"].astype(str)
+    return gpd.GeoDataFrame({"zone_id": numbers, "zone_name": name + " " + numbers}, geometry=polygons.geometry, crs=polygons.crs)
+
+
+def _refuse_overwriting(dem: Path, out: Path, suffix: str) -> None:
+    if out.suffix.lower() != suffix:
+        raise InputError(f"--out {out} ends in {out.suffix or 'nothing'}; expected {suffix}, the kind of file that is written")
+    if out.resolve() == dem.resolve():
+        raise OutputError(f"{dem} is the DEM, and the result would take its place. Choose another file.")

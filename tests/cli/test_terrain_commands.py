@@ -1,0 +1,88 @@
+"""``rusle terrain``: what Python gives, from file to file."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+import rusle_engine as rusle
+from rusle_engine.files.vectors import read_zones
+from rusle_engine.terrain.streams import streams
+from rusle_engine.terrain.watersheds import basins, catchments, sub_basins
+
+
+@pytest.fixture(scope="module")
+def dem(tmp_path_factory):
+    heights = np.add.outer(np.arange(40.0), np.abs(np.arange(50.0) - 25)) + np.random.default_rng(4).normal(0, 0.6, (40, 50))
+    path = tmp_path_factory.mktemp("terrain") / "高程 dem.tif"
+    profile = {"driver": "GTiff", "height": 40, "width": 50, "count": 1, "dtype": "float32", "crs": "EPSG:32650"}
+    with rasterio.open(path, "w", transform=Affine(30, 0, 5e5, 0, -30, 4.2e6), **profile) as file:
+        file.write(np.round(heights[::-1], 2).astype(np.float32), 1)
+    return path
+
+
+def terrain(*arguments):
+    command = [sys.executable, "-m", "rusle_engine", "terrain", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def test_rasters_are_those_of_python(dem, tmp_path):
+    heights = rusle.open_raster(dem)
+    d8 = rusle.flow_direction(heights)
+    multiple = rusle.flow_accumulation(rusle.flow_direction(heights, scheme="quinn1991"))
+    for arguments, expected in (
+        (("condition",), rusle.condition(heights)),
+        (("direction", "--threads", 1), d8),
+        (("direction", "--flat-ties", "packed", "--quantum-m", 0.01), rusle.flow_direction(heights, flat_ties="packed", quantum_m=0.01)),
+        (("accumulation",), rusle.flow_accumulation(d8)),
+        (("accumulation", "--scheme", "quinn1991"), multiple),
+    ):
+        out = tmp_path / "out.tif"
+        done = terrain(*arguments, "--dem", dem, "--out", out)
+        assert (done.returncode, done.stdout.strip()) == (0, str(out)), done.stderr
+        with rasterio.open(out) as written:
+            np.testing.assert_array_equal(written.read(1), expected.values.astype(written.dtypes[0]))
+
+
+def test_layers_are_those_of_python(dem, tmp_path):
+    d8 = rusle.flow_direction(rusle.open_raster(dem))
+    out = tmp_path / "out.gpkg"
+    done = terrain("basins", "--dem", dem, "--out", out, "--json")
+    assert json.loads(done.stdout)["rows"] == int(basins(d8).max()) == len(read_zones(out))
+    done = terrain("basins", "--dem", dem, "--out", out, "--min-cells", 60, "--json")
+    assert json.loads(done.stdout)["rows"] == int(sub_basins(d8, min_cells=60).max())
+    assert sum(read_zones(out).area) == pytest.approx(40 * 50 * 900)
+    done = terrain("streams", "--dem", dem, "--out", out, "--min-cells", 60, "--json")
+    assert json.loads(done.stdout)["rows"] == len(streams(d8, min_cells=60))
+    point = (5e5 + 25.5 * 30, 4.2e6 - 39.5 * 30)
+    done = terrain("catchment", "--dem", dem, "--out", out, "--point", f"{point[0]},{point[1]}", "--snap-cells", 3)
+    assert done.returncode == 0, done.stderr
+    assert sum(read_zones(out).area) == pytest.approx(900 * int((catchments(d8, [point], snap_cells=3) == 1).sum()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("condition", "--method", "dig"), 65, "'dig'"),
+        (("basins", "--workers", 2, "--scheduler", "tcp://127.0.0.1:1"), 2, "workers and scheduler are both given"),
+        (("catchment", "--point", "here"), 2, "expected x and y"),
+        (("catchment", "--point", "0,0"), 65, "outside the grid"),
+    ],
+)
+def test_what_cannot_be_done(dem, tmp_path, arguments, code, message):
+    out = tmp_path / ("out.tif" if arguments[0] == "condition" else "out.gpkg")
+    done = terrain(*arguments, "--dem", dem, "--out", out)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert message in done.stderr
+    assert not out.exists()
+
+
+def test_a_result_of_another_kind_or_in_the_place_of_the_dem_is_refused(dem, tmp_path):
+    done = terrain("streams", "--dem", dem, "--min-cells", 9, "--out", tmp_path / "streams.shp")
+    assert (done.returncode, "expected .gpkg" in done.stderr) == (65, True)
+    done = terrain("condition", "--dem", dem, "--out", dem)
+    assert (done.returncode, "is the DEM" in done.stderr) == (73, True)
