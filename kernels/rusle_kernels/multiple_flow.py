@@ -21,32 +21,13 @@ HANDED_OVER = 128
 # The eight facets of Tarboton 1997, anticlockwise from east: side neighbour, diagonal neighbour (figure 2 and table 1 there).
 _SIDE = np.array([4, 1, 1, 3, 3, 6, 6, 4])
 _CORNER = np.array([2, 2, 0, 0, 5, 5, 7, 7])
+# Each neighbour lies sideways (0), lengthways (1) or diagonally (2).
+_KIND = np.array([2, 1, 2, 0, 0, 2, 1, 2])
+# The neighbours in each of the 256 sets, and how many they are.
+_MEMBERS = np.array([[k for k in range(8) if members >> k & 1] + [0] * (8 - members.bit_count()) for members in range(256)])
+_COUNT = np.array([members.bit_count() for members in range(256)])
 _SLOT_OF_CODE = np.full(256, -1)
 _SLOT_OF_CODE[np.array([32, 64, 128, 16, 1, 8, 4, 2])] = np.arange(8)
-
-
-@inline
-def _distance(k, dx, dy):
-    """From a cell to its neighbour k."""
-    if k == 3 or k == 4:
-        away = dx
-    elif k == 1 or k == 6:
-        away = dy
-    else:
-        away = math.sqrt(dx * dx + dy * dy)
-    return away
-
-
-@inline
-def _contour_length(k, dx, dy):
-    """The width of the contour through which a cell drains to its neighbour k: half a side, or a quarter of the diagonal."""
-    if k == 3 or k == 4:
-        length = dy / 2
-    elif k == 1 or k == 6:
-        length = dx / 2
-    else:
-        length = math.sqrt(dx * dx + dy * dy) / 4
-    return length
 
 
 @inline
@@ -57,27 +38,26 @@ def _steepest_facet(heights, cell, away, dx, dy):
     """
     z = np.float64(heights[cell])
     diagonal = math.sqrt(dx * dx + dy * dy)
-    facet, turn, angle, steepest = -1, 0.0, 0.0, 0.0
+    facet, steepest, ahead, aside, between = -1, 0.0, 1.0, 0.0, False
     for n in range(8):
         side, corner = _SIDE[n], _CORNER[n]
-        sideways = side == 3 or side == 4
-        d1, d2 = (dx, dy) if sideways else (dy, dx)
+        d1, d2 = (dx, dy) if _KIND[side] == 0 else (dy, dx)
         z1, z2 = np.float64(heights[cell + away[side]]), np.float64(heights[cell + away[corner]])
-        widest = math.atan2(d2, d1)
+        s1, s2 = (z - z1) / d1, (z1 - z2) / d2
+        inside = False
         if math.isinf(z1):
-            slope, r = (z - z2) / diagonal, widest
-        elif math.isinf(z2):
-            slope, r = (z - z1) / d1, 0.0
+            slope, s1, s2 = (z - z2) / diagonal, d1, d2
+        elif math.isinf(z2) or s2 <= 0.0:
+            slope, s2 = s1, 0.0
+        elif s2 * d1 >= s1 * d2:
+            slope, s1, s2 = (z - z2) / diagonal, d1, d2
         else:
-            s1, s2 = (z - z1) / d1, (z1 - z2) / d2
-            if s2 <= 0.0:
-                slope, r = s1, 0.0
-            elif s2 * d1 >= s1 * d2:
-                slope, r = (z - z2) / diagonal, widest
-            else:
-                slope, r = math.sqrt(s1 * s1 + s2 * s2), math.atan2(s2, s1)
+            slope, inside = math.sqrt(s1 * s1 + s2 * s2), True
         if slope > steepest:
-            facet, turn, angle, steepest = n, r / widest, r, slope
+            facet, steepest, ahead, aside, between = n, slope, s1, s2, inside
+    d1, d2 = (dx, dy) if _KIND[_SIDE[facet]] == 0 else (dy, dx)
+    angle = math.atan2(aside, ahead)
+    turn = angle / math.atan2(d2, d1) if between else np.float64(aside > 0.0)
     return facet, turn, angle
 
 
@@ -186,12 +166,13 @@ def inflow_counts(receivers, surface, waiting):
 
 
 @kernel
-def pass_on(surface, receivers, dx, dy, scheme, exponent, stack, total, waiting):
+def pass_on(surface, receivers, nearness, widths, scheme, exponent, stack, total, waiting):
     """Pass on the sums of all cells that wait for no inflow any more, and of those that then do not either. Returns how many did.
 
-    All rasters are padded; ``surface`` holds filled heights (for TARBOTON the share of the first receiver). ``total`` holds what each cell
-    has so far, its own amount included; what leaves the window is added to its ring, where ``waiting`` counts down too. ``stack`` has one
-    place for each cell.
+    All rasters are padded; ``surface`` holds filled heights (for TARBOTON the share of the first receiver). ``nearness`` (h, 3) holds, for each
+    row, one over the distance to a neighbour sideways, lengthways and diagonally, ``widths`` (h, 3) the widths of the contour there. ``total``
+    holds what each cell has so far, its own amount included; what leaves the window is added to its ring, where ``waiting`` counts down too.
+    ``stack`` has one place for each cell.
     """
     height, width = surface.shape[0] - 2, surface.shape[1] - 2
     pitch = width + 2
@@ -211,52 +192,48 @@ def pass_on(surface, receivers, dx, dy, scheme, exponent, stack, total, waiting)
                 left[cell] = DONE
                 done += 1
                 members = gives[cell]
-                if members == 0:
+                count = _COUNT[members]
+                if count == 0:
                     continue
                 i = cell // pitch - 1
-                greatest, weights = _weights(heights, cell, members, away, dx[i], dy[i], scheme, exponent, weight)
+                slots = _MEMBERS[members]
+                greatest, weights = _weights(heights, cell, slots, count, away, nearness[i], widths[i], scheme, exponent, weight)
+                whole = np.float64(amount[cell])
                 rest = amount[cell]
-                for k in range(8):
-                    if members >> k & 1 and k != greatest:
-                        part = np.int64(np.float64(amount[cell]) * (weight[k] / weights))
+                for n in range(count):
+                    neighbour = cell + away[slots[n]]
+                    if n != greatest:
+                        part = np.int64(whole * (weight[n] / weights))
                         rest -= part
-                        amount[cell + away[k]] += part
-                amount[cell + away[greatest]] += rest
-                for k in range(8):
-                    if members >> k & 1:
-                        neighbour = cell + away[k]
-                        left[neighbour] -= 1
-                        if left[neighbour] == 0:
-                            stack[size] = neighbour
-                            size += 1
+                        amount[neighbour] += part
+                    left[neighbour] -= 1
+                    if left[neighbour] == 0:
+                        stack[size] = neighbour
+                        size += 1
+                amount[cell + away[slots[greatest]]] += rest
     return done
 
 
 @inline
-def _weights(heights, cell, members, away, dx, dy, scheme, exponent, weight):
-    """Fill ``weight`` of the members; the member with the greatest (the first of equal ones), and the sum."""
+def _weights(heights, cell, slots, count, away, nearness, widths, scheme, exponent, weight):
+    """Fill ``weight`` of the ``count`` neighbours in ``slots``; which of them has the greatest (the first of equal ones), and the sum."""
     z = np.float64(heights[cell])
-    steepest = 0.0
-    first = -1
-    for k in range(8):
-        weight[k] = 0.0
-        if members >> k & 1:
+    greatest, total = 0, 1.0
+    if count > 1:
+        steepest = 0.0
+        for n in range(count):
             if scheme == TARBOTON:
-                weight[k] = z if first < 0 else 1.0 - z
+                weight[n] = z if n == 0 else 1.0 - z
             else:
-                weight[k] = (z - np.float64(heights[cell + away[k]])) / _distance(k, dx, dy)
-            first = k if first < 0 else first
-            steepest = max(steepest, weight[k])
-    if members & (members - 1) == 0:
-        return first, 1.0
-    power = 8.9 * min(steepest, 1.0) + 1.1 if scheme == QIN else exponent
-    greatest, total = first, 0.0
-    for k in range(8):
-        if members >> k & 1:
+                weight[n] = (z - np.float64(heights[cell + away[slots[n]]])) * nearness[_KIND[slots[n]]]
+            steepest = max(steepest, weight[n])
+        power = 8.9 * min(steepest, 1.0) + 1.1 if scheme == QIN else exponent
+        total = 0.0
+        for n in range(count):
             if scheme in (FREEMAN, QIN):
-                weight[k] = (weight[k] / steepest) ** power
+                weight[n] = (weight[n] / steepest) ** power
             if scheme in (QUINN, QIN):
-                weight[k] *= _contour_length(k, dx, dy)
-            total += weight[k]
-            greatest = k if weight[k] > weight[greatest] else greatest
+                weight[n] *= widths[_KIND[slots[n]]]
+            total += weight[n]
+            greatest = n if weight[n] > weight[greatest] else greatest
     return greatest, total

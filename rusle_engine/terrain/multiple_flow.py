@@ -142,11 +142,14 @@ class Routing:
 
     def _problem(self, prepare: Any, finish: Any, *, by_row: bool) -> Exchange:
         power = 1.0 if self.exponent is None else self.exponent
+        dx, dy = self.grid.dx_m, self.grid.dy_m
+        nearness = np.stack([1 / dx, 1 / dy, 1 / np.hypot(dx, dy)], axis=1)
+        widths = np.stack([dy / 2, dx / 2, np.hypot(dx, dy) / 4], axis=1)
         return Exchange(
             step="flow_accumulation",
             prepare=prepare,
             count=kernels.inflow_counts,
-            advance=partial(_advance, dx=self.grid.dx_m, dy=self.grid.dy_m, scheme=_NUMBERS[self.scheme], exponent=power),
+            advance=partial(_advance, nearness=nearness, widths=widths, scheme=_NUMBERS[self.scheme], exponent=power),
             finish=finish,
             around=(np.nan, NODATA_CODE) if by_row else (np.nan, NODATA_CODE, 0.0),
             surface_dtype=np.dtype(np.float64 if self.scheme == "tarboton1997" else self.filled.dtype),
@@ -176,8 +179,10 @@ def _prepare(
     return surface, receivers, weights_in_fixed_point(values[1:-1, 1:-1], inside, fixed_point(float(greatest) * cells), place)
 
 
-def _advance(surface: Tile, receivers: Tile, place: Place, total: Tile, waiting: Tile, *, dx: Array, dy: Array, scheme: int, exponent: float) -> int:
-    rows = dx[place.rows].copy(), dy[place.rows].copy()
+def _advance(
+    surface: Tile, receivers: Tile, place: Place, total: Tile, waiting: Tile, *, nearness: Array, widths: Array, scheme: int, exponent: float
+) -> int:
+    rows = nearness[place.rows], widths[place.rows]
     done: int = kernels.pass_on(surface, receivers, *rows, scheme, exponent, np.empty(total.size, np.int64), total, waiting)
     return done
 
