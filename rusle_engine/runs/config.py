@@ -193,6 +193,8 @@ class Compute(Block):
     """Address of a dask scheduler whose workers do the work, such as tcp://10.0.0.5:8786; null: this machine."""
     memory_budget: Annotated[str | int | None, BeforeValidator(_size)] = None
     """Most memory for one step, such as '8 GiB'; null: a share of what is free."""
+    scratch: OutputFolder | None = None
+    """Folder for intermediates that do not fit into the memory budget; they are removed. Null: the output folder."""
 
     @model_validator(mode="after")
     def _one_engine(self) -> "Compute":

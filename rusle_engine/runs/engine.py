@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from rusle_engine.core.errors import ConfigError, Problem, RunError
 from rusle_engine.core.memory import memory_budget, usable_threads
+from rusle_engine.core.scratch import use_scratch
 from rusle_engine.runs.config import Compute
 from rusle_engine.runs.problems import problems_of
 
@@ -38,7 +40,7 @@ def as_typed(given: dict[str, Any]) -> Compute:
 
 
 @contextmanager
-def engine(compute: Compute, client: Any | None = None) -> Iterator[None]:
+def engine(compute: Compute, client: Any | None = None, *, scratch: Path | None = None) -> Iterator[None]:
     """The settings of ``compute`` are in force inside: memory budget, threads, and the workers where there are any.
 
     Pools that libraries of linear algebra would open for themselves are kept at one thread, for each of ours is at work already.
@@ -49,6 +51,8 @@ def engine(compute: Compute, client: Any | None = None) -> Iterator[None]:
         As the configuration has it.
     client
         A ``distributed.Client`` whose workers do the work; it goes before what ``compute`` says, and is left open.
+    scratch
+        Folder for intermediates where ``compute`` names none; the package's own default when not given.
 
     Raises
     ------
@@ -65,6 +69,9 @@ def engine(compute: Compute, client: Any | None = None) -> Iterator[None]:
         workers = client or _client_of(compute, threads, stack)
         if workers is not None:
             stack.enter_context(dask.config.set(scheduler=workers))
+        folder = compute.scratch or scratch
+        if folder is not None:
+            stack.enter_context(use_scratch(folder))
         yield
 
 

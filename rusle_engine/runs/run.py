@@ -119,7 +119,7 @@ def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = 
     """
     loaded = _loaded(config)
     told = progress or NoProgress()
-    with engine(loaded.compute, client):
+    with engine(loaded.compute, client, scratch=loaded.output.folder):
         told.start("check", None)
         with provenance.Remembered() as remembered:
             problems, plan = checked(loaded)

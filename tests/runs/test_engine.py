@@ -8,6 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import rusle_engine as rusle
+from rusle_engine.core import scratch
 from rusle_engine.runs import engine as engines
 from rusle_engine.runs.config import Compute
 from rusle_engine.runs.sample import write_sample
@@ -17,7 +18,7 @@ distributed = pytest.importorskip("distributed")
 
 @pytest.fixture(scope="module")
 def region(tmp_path_factory):
-    return write_sample(tmp_path_factory.mktemp("region"), (150, 170))
+    return write_sample(tmp_path_factory.mktemp("region"), (300, 340))
 
 
 def digests(result):
@@ -27,7 +28,7 @@ def digests(result):
 def test_processes_and_a_cluster_give_the_bits_of_threads(region, tmp_path):
     def made(name, client=None, **compute):
         sets = [f"compute.{key}={value}" for key, value in compute.items()]
-        config = rusle.load_config(region, [f"output.folder={tmp_path / name}", "output.report=false", "compute.tile_cells=64", *sets])
+        config = rusle.load_config(region, [f"output.folder={tmp_path / name}", "output.report=false", "compute.tile_cells=128", *sets])
         return digests(rusle.run(config, client=client))
 
     by_threads = made("threads")
@@ -71,3 +72,17 @@ def test_one_engine_at_a_time(region):
     with pytest.raises(rusle.ConfigError, match="workers and scheduler are both given") as caught:
         engines.as_typed({"threads": None, "workers": 2, "scheduler": "tcp://127.0.0.1:8786"})
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_intermediates_go_to_the_disk_and_are_gone(region, tmp_path, named, monkeypatch):
+    made = []
+    put = scratch.Scratch.put
+    monkeypatch.setattr(scratch.Scratch, "put", lambda self, thing: made.append(self.folder.parent) or put(self, thing))
+    folder = tmp_path / "result"
+    sets = [f"output.folder={folder}", "output.report=false", "compute.tile_cells=64", "compute.memory_budget=1.4 MB", "compute.threads=1"]
+    result = rusle.run(rusle.load_config(region, [*sets, *([f"compute.scratch={tmp_path / 'other'}"] if named else [])]))
+    assert set(made) == {tmp_path / "other" if named else folder}
+    assert not [*tmp_path.rglob("rusle-scratch-*")]
+    plenty = rusle.run(rusle.load_config(region, [f"output.folder={tmp_path / 'plenty'}", "output.report=false", "compute.tile_cells=64"]))
+    assert digests(result) == digests(plenty)
