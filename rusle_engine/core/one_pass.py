@@ -9,14 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from operator import getitem
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection, tokenize
 
+from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frame
-from rusle_engine.core.memory import usable_threads
 from rusle_engine.core.two_passes import Layout, Place, Tile
 
 _STRIP_CELLS = 2**19
@@ -46,7 +45,7 @@ def one_pass(function: Filling, *arrays: xr.DataArray, dtypes: Sequence[Any], ri
 
 def _in_memory(function: Filling, rasters: list[Tile], results: tuple[Tile, ...], ring: int, around: Any) -> None:
     height, width = rasters[0].shape
-    threads = _threads()
+    threads = threads_in_force()
     size = max(1, min(_STRIP_CELLS // max(width, 1), -(-height // threads)))
     strips = [Place(row, 0, min(size, height - row), width, width) for row in range(0, height, size)]
 
@@ -60,13 +59,6 @@ def _in_memory(function: Filling, rasters: list[Tile], results: tuple[Tile, ...]
         return
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(fill, strips))
-
-
-def _threads() -> int:
-    """How many threads dask would use here."""
-    if dask.config.get("scheduler", None) in ("synchronous", "single-threaded", "sync"):
-        return 1
-    return int(dask.config.get("num_workers", None) or usable_threads())
 
 
 def _framed(raster: Tile, strip: Place, ring: int, around: Any) -> Tile:

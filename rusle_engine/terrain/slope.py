@@ -1,22 +1,30 @@
 """Slope of the DEM as it is."""
 
-from typing import Literal, get_args
+from functools import partial
+from typing import Any, Literal, get_args
 
+import numpy as np
 import xarray as xr
 
 from rusle_engine.core.grid import Grid
-from rusle_engine.core.lift import stencil
+from rusle_engine.core.lift import Place
+from rusle_engine.core.one_pass import one_pass
 from rusle_engine.core.variables import SLOPE_ANGLE, Raster
 from rusle_engine.terrain.conditioning import require_heights, require_method
 from rusle_kernels import slope as kernels
 
+Array = np.ndarray[Any, Any]
 SlopeMethod = Literal["horn1981"]
 
 
 def slope_of(heights: xr.DataArray, grid: Grid) -> xr.DataArray:
     """``slope`` of heights whose grid is known."""
-    theta = stencil(kernels.slope_horn1981, heights, rows=(grid.dx_m, grid.dy_m))
+    (theta,) = one_pass(partial(_fill, grid.dx_m, grid.dy_m), heights, dtypes=[np.float64], ring=1)
     return SLOPE_ANGLE.describe(theta, method="horn1981")
+
+
+def _fill(dx: Array, dy: Array, heights: Array, place: Place, theta: Array) -> None:
+    kernels.slope_horn1981(heights, np.ascontiguousarray(dx[place.rows]), np.ascontiguousarray(dy[place.rows]), theta)
 
 
 def slope(
