@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection, tokenize
 
-from rusle_engine.core.frames import layered, opened, without_frame
+from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frame
 from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.tiles import Layout, Place, Tile, joined
 
@@ -103,16 +103,17 @@ def _framed(raster: Tile, place: Place, around: Any, ring: int) -> Tile:
 
 
 def _lazily(problem: Windows, layout: Layout, blocks: list[Any]) -> list[Any]:
-    """One task for each tile, after those that put the windows together."""
-    depth = {axis: problem.ring if count > 1 else 0 for axis, count in enumerate((len(layout.heights), len(layout.widths)))}
-    overlapped = [da.overlap.overlap(block, depth=depth, boundary=around, allow_rechunk=False) for block, around in zip(blocks, problem.around)]
-    name = f"{problem.step}-{tokenize(problem, [each.name for each in overlapped])}"
+    """One task for each tile, after those that give it what lies around it."""
+    frames = [Frames(block, problem.ring, problem.step, on_disk=waits_on_disk(block, problem.ring)) for block in blocks]
+    sources = [each.source for each in frames]
+    name = f"{problem.step}-{tokenize(problem, [source.name for source in sources])}"
     tasks: dict[Any, Any] = {"problem-" + name: problem}  # by reference: it may hold a number for each row
     indices = list(np.ndindex(len(layout.heights), len(layout.widths)))
     for index, place in zip(indices, layout.places):
-        tasks[name, *index] = (_on_tile, "problem-" + name, depth, place, [(each.name, *index) for each in overlapped])
+        of_tile = [each.of(*index) for each in frames]
+        tasks[name, *index] = (_on_tile, "problem-" + name, place, [tile for tile, _ in of_tile], [around for _, around in of_tile])
     chunks = (layout.heights, layout.widths)
-    visited = da.Array(layered(name, tasks, overlapped), name, chunks, meta=np.empty((0, 0)))
+    visited = da.Array(layered(name, tasks, sources), name, chunks, meta=np.empty((0, 0)))
     results = []
     for k, dtype in enumerate(problem.dtypes):
         own = {(f"{name}-{k}", *index): (getitem, (name, *index), k) for index in indices}
@@ -120,9 +121,6 @@ def _lazily(problem: Windows, layout: Layout, blocks: list[Any]) -> list[Any]:
     return results
 
 
-def _on_tile(problem: Windows, depth: dict[int, int], place: Place, windows: list[Tile]) -> tuple[Tile, ...]:
-    """A side in one piece has no neighbours: all of its ring is beyond the raster."""
-    missing = tuple((problem.ring - depth[axis],) * 2 for axis in (0, 1))
-    if missing != ((0, 0), (0, 0)):
-        windows = [np.pad(window, missing, constant_values=around) for window, around in zip(windows, problem.around)]
-    return problem.function(*map(np.ascontiguousarray, windows), place)
+def _on_tile(problem: Windows, place: Place, tiles: list[Any], neighbours: list[Any]) -> tuple[Tile, ...]:
+    framed = (frame(tile, near, around, problem.ring) for tile, near, around in zip(tiles, neighbours, problem.around))
+    return problem.function(*framed, place)
