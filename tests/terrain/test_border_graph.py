@@ -194,3 +194,67 @@ def longest_by_walking(codes):
         if below is not None:
             arriving[below] = max(arriving[below], leaving[i, j])
     return arriving, leaving
+
+
+FAR = 320_000
+"""Rows, and columns, before the corner in which all data of a raster of 10¹¹ cells lie: its cells are not counted in 32 bits."""
+
+
+def cornered(values, far, sizes, around, summarise, nothing):
+    """Records and states of tiles of ``sizes`` along both sides in the far corner of a raster, all else ``nothing``; and the layout."""
+    layout = Layout(((far,) if far else ()) + sizes, ((far,) if far else ()) + sizes)
+    inner = Layout(sizes, sizes)
+    tiles = iter(tiles_with_ring(values, inner, around))
+    records, states = [], []
+    for place in layout.places:
+        if place.row < far or place.column < far:
+            records.append(nothing(2 * (place.height + place.width) - 4))
+            continue
+        record, state = summarise(next(tiles), place)
+        records.append(record)
+        states.append((state, place))
+    return records, states, layout
+
+
+@pytest.mark.parametrize("levels", [[], [(2, 2)], [(1, 3), (3, 2)]])
+def test_the_tree_at_the_far_corner_of_a_hundred_thousand_million_cells(levels):
+    rng = np.random.default_rng(11)
+    heights = with_holes(rng, np.round(fractal(rng, 24, 24) * 3), 0.03).astype(np.float32)
+
+    def nothing(around):
+        nobody = border_graph.TileEdges(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.uint8), *np.empty((2, 0), np.int32))
+        return border_graph.TileRecord(1, np.zeros(around, np.int32), nobody)
+
+    def steps(far, levels):
+        records, states, layout = cornered(heights, far, (5, 12, 7), np.nan, drainage.summarise, nothing)
+        answers = solved_in_levels(border_graph, records, layout, levels)
+        data = [answer for answer, place in zip(answers, layout.places) if place.row >= far and place.column >= far]
+        return [drainage.drained_steps(state, answer, place).tolist() for (state, place), answer in zip(states, data)]
+
+    assert (FAR + 24) ** 2 > 10**11
+    assert steps(FAR, levels) == steps(0, [])
+
+
+@pytest.mark.parametrize("levels", [[], [(2, 2)], [(1, 3), (3, 2)]])
+def test_sums_at_the_far_corner_of_a_hundred_thousand_million_cells(levels):
+    codes = np.full((24, 24), 1, np.uint8)  # a serpentine; each of its cells carries 10¹² of something
+    codes[1::2] = 16
+    codes[0::2, -1] = codes[1::2, 0] = 4
+    codes[-1, 0] = 0
+
+    def nothing(around):
+        return crossings.Crossings(np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.int64), np.full(around, -1, np.int32))
+
+    def summarise(tile, place):
+        return accumulation.summarise_rows(tile, place, amounts=np.broadcast_to(np.int64(10**12), (FAR + 24,)), scale=1.0)
+
+    records, states, layout = cornered(codes, FAR, (5, 12, 7), 255, summarise, nothing)
+    inflows = solved_in_levels(crossings, records, layout, levels)
+    data = [inflow for inflow, place in zip(inflows, layout.places) if place.row >= FAR and place.column >= FAR]
+    total = np.empty((24, 24))
+    for (state, place), inflow in zip(states, data):
+        rows, columns = slice(place.row - FAR, place.row - FAR + place.height), slice(place.column - FAR, place.column - FAR + place.width)
+        (total[rows, columns],) = accumulation.finish(state, inflow, place, own=None)
+    order = np.arange(1, 577).reshape(24, 24)
+    order[1::2] = order[1::2, ::-1]
+    assert np.array_equal(total, order * 1e12)
