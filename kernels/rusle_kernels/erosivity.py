@@ -1,7 +1,8 @@
 """Rainfall erosivity from daily rain: one formula, one kernel.
 
 ``rain`` is (cells, days) in mm, NaN where nothing was recorded. ``slot`` says which half-month of which year a day belongs to:
-``24 * year + half_month``, both from zero. Half-month sums are (cells, slots).
+``24 * year + half_month``, both from zero. Half-month sums are (cells, slots). What adds up over days adds to ``out``, so that a long
+record can come in stretches.
 """
 
 from rusle_kernels._jit import kernel
@@ -11,8 +12,6 @@ from rusle_kernels._jit import kernel
 def recorded_days(rain, slot, out):
     """How many days of each half-month have a value."""
     for cell in range(rain.shape[0]):
-        for s in range(out.shape[1]):
-            out[cell, s] = 0
         for day in range(rain.shape[1]):
             if rain[cell, day] == rain[cell, day]:
                 out[cell, slot[day]] += 1
@@ -22,26 +21,33 @@ def recorded_days(rain, slot, out):
 def half_months_xie2016(rain, slot, alpha, threshold_mm, out):
     """Sum of alpha * P^1.7265 over the days with P >= threshold; ``alpha`` is the season's, one value a day."""
     for cell in range(rain.shape[0]):
-        for s in range(out.shape[1]):
-            out[cell, s] = 0.0
         for day in range(rain.shape[1]):
             if rain[cell, day] >= threshold_mm:
                 out[cell, slot[day]] += alpha[day] * rain[cell, day] ** 1.7265
 
 
 @kernel
-def erosive_rain_zhang2003(rain, slot, kept, out):
-    """P_d12, the mean rain of the days with 12 mm or more, and P_y12, their mean annual total, over the years that are ``kept``."""
+def erosive_days_zhang2003(rain, slot, total, days):
+    """Rain [mm] and number of the days with 12 mm or more, by year: (cells, years)."""
     for cell in range(rain.shape[0]):
-        total, days, years = 0.0, 0, 0
-        for year in range(kept.shape[1]):
-            years += kept[cell, year]
         for day in range(rain.shape[1]):
-            if kept[cell, slot[day] // 24] and rain[cell, day] >= 12.0:
-                total += rain[cell, day]
-                days += 1
-        out[cell, 0] = total / days if days > 0 else 0.0
-        out[cell, 1] = total / years if years > 0 else float("nan")
+            if rain[cell, day] >= 12.0:
+                total[cell, slot[day] // 24] += rain[cell, day]
+                days[cell, slot[day] // 24] += 1
+
+
+@kernel
+def erosive_rain_zhang2003(total, days, kept, out):
+    """P_d12, the mean rain of the days with 12 mm or more, and P_y12, their mean annual total, over the years that are ``kept``."""
+    for cell in range(total.shape[0]):
+        rain, wet, years = 0.0, 0, 0
+        for year in range(kept.shape[1]):
+            if kept[cell, year]:
+                rain += total[cell, year]
+                wet += days[cell, year]
+                years += 1
+        out[cell, 0] = rain / wet if wet > 0 else 0.0
+        out[cell, 1] = rain / years if years > 0 else float("nan")
 
 
 @kernel
@@ -50,8 +56,6 @@ def half_months_zhang2003(rain, slot, erosive_rain, threshold_mm, out):
     for cell in range(rain.shape[0]):
         beta = 0.8363 + 18.144 / erosive_rain[cell, 0] + 24.455 / erosive_rain[cell, 1]
         alpha = 21.586 * beta**-7.1891
-        for s in range(out.shape[1]):
-            out[cell, s] = 0.0
         for day in range(rain.shape[1]):
             if rain[cell, day] >= threshold_mm:
                 out[cell, slot[day]] += alpha * rain[cell, day] ** beta

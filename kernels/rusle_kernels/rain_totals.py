@@ -56,10 +56,8 @@ def monthly_wischmeier(months, out):
 
 @kernel
 def totals(rain, slot, out):
-    """Rain of each slot (a month, a year) from (cells, times); what is NaN adds nothing."""
+    """Adds to ``out`` the rain of each slot (a month, a year) from (cells, times); what is NaN adds nothing."""
     for cell in range(rain.shape[0]):
-        for s in range(out.shape[1]):
-            out[cell, s] = 0.0
         for time in range(rain.shape[1]):
             if rain[cell, time] == rain[cell, time]:
                 out[cell, slot[time]] += rain[cell, time]

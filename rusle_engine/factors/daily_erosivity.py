@@ -1,6 +1,7 @@
 """R from daily rain: the equations of Xie et al. 2016 and of Zhang, Xie and Liu 2002, 2003."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import xarray as xr
 
 from rusle_engine.core.lift import Tile, is_lazy, over_time
 from rusle_engine.core.methods import MethodInfo
+from rusle_engine.core.time_folds import cut_along_time, fold_over_time
 from rusle_engine.core.variables import EROSIVITY, RAINFALL
 from rusle_engine.factors.half_months import COUNTS, Calendar, erosivity_dataset
 from rusle_engine.factors.rain_records import Rain, daily_record
@@ -73,12 +75,14 @@ def daily_erosivity(
     threshold = _THRESHOLD_MM[method] if threshold_mm is None else threshold_mm
     dates = pd.DatetimeIndex(daily["time"].values)
     calendar = Calendar.of(dates)
-    model = _Model(calendar, calendar.slot(dates), _alpha(method, dates), method, threshold, max_missing_pct, erosive_rain)
+    model = Model(calendar, calendar.slot(dates), _alpha(method, dates), method, threshold, max_missing_pct, erosive_rain)
     attrs = {"method": method, "threshold_mm": threshold, "max_missing_pct": max_missing_pct, **METHODS[method].provenance()}
     if daily.ndim == 1 and not is_lazy(daily):
         missing = model.missing(np.ascontiguousarray(daily.values, np.float64)[None, :])
         attrs |= calendar.require_enough(missing[0], max_missing_pct)
-    return erosivity_dataset(over_time(model.columns, daily, size=model.size), attrs, extra=_EROSIVE_RAIN if method == "zhang2003" else ())
+    streamed = cut_along_time(daily)
+    columns = fold_over_time(DailyFold(model), daily, size=model.size) if streamed else over_time(model.columns, daily, size=model.size)
+    return erosivity_dataset(columns, attrs, extra=_EROSIVE_RAIN if method == "zhang2003" else ())
 
 
 def _alpha(method: str, dates: pd.DatetimeIndex) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -89,7 +93,7 @@ def _alpha(method: str, dates: pd.DatetimeIndex) -> np.ndarray[Any, np.dtype[np.
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     """A daily model on a calendar: from the daily series of cells to the columns of ``erosivity_dataset``."""
 
     calendar: Calendar
@@ -109,26 +113,127 @@ class _Model:
         require_within(rain, RAINFALL)
         missing = self.missing(rain)
         kept, used = self.calendar.used(missing, self.max_missing_pct)
-        half_months = np.empty(missing.shape)
-        threshold = min(self.threshold_mm, float(np.float32(self.threshold_mm)))  # 9.7 stored as float32 is 9.69999981 and still 9.7 mm
+        half_months = np.zeros(missing.shape)
         extra = []
         if self.method == "zhang2003":
             erosive_rain = np.empty((len(rain), 2))
             if self.given_erosive_rain is None:
-                erosivity.erosive_rain_zhang2003(rain, self.slot, kept, erosive_rain)
+                total, days = np.zeros(kept.shape), np.zeros(kept.shape, np.int64)
+                erosivity.erosive_days_zhang2003(rain, self.slot, total, days)
+                erosivity.erosive_rain_zhang2003(total, days, kept, erosive_rain)
             else:
                 erosive_rain[:] = self.given_erosive_rain
-            erosivity.half_months_zhang2003(rain, self.slot, erosive_rain, threshold, half_months)
             extra = [erosive_rain]
-        else:
-            erosivity.half_months_xie2016(rain, self.slot, self.alpha, threshold, half_months)
+        self.add_half_months(rain, self.slot, self.alpha, extra[0] if extra else None, half_months)
         annual = np.empty((len(rain), 25))
         erosivity.annual_erosivity(half_months, used, annual)
         return np.column_stack([annual, self.calendar.counts(kept, used, missing), *extra])
 
+    def add_half_months(self, rain: Tile, slot: Tile, alpha: Tile, erosive_rain: Tile | None, out: Tile) -> None:
+        """Add the erosivity of days to that of their half-months."""
+        threshold = min(self.threshold_mm, float(np.float32(self.threshold_mm)))  # 9.7 stored as float32 is 9.69999981 and still 9.7 mm
+        if erosive_rain is not None:
+            erosivity.half_months_zhang2003(rain, slot, erosive_rain, threshold, out)
+        else:
+            erosivity.half_months_xie2016(rain, slot, alpha, threshold, out)
+
     def missing(self, rain: Tile) -> Tile:
         """How many days each half-month lacks: (cells, slots)."""
         days = self.calendar.days
-        recorded = np.empty((len(rain), len(days)), np.int64)
+        recorded = np.zeros((len(rain), len(days)), np.int64)
         erosivity.recorded_days(rain, self.slot, recorded)
         return days - recorded
+
+
+@dataclass
+class _Held:
+    """What a pass over the days holds of each cell: the year at hand, and what the years before it came to."""
+
+    recorded: Tile
+    half_months: Tile
+    """Days with a value, and erosivity, of the half-months of the year at hand: (cells, 24)."""
+    erosive_total: Tile
+    erosive_days: Tile
+    """Rain and number of the days with 12 mm or more in the year at hand: (cells, 1)."""
+    sums: Tile
+    used: Tile
+    """Erosivity of each half-month over the years that count, and in how many of them it counts: (cells, 24)."""
+    counts: Tile
+    """As ``COUNTS``: (cells, 4)."""
+    all_erosive: Tile
+    """Rain, and number, of the days with 12 mm or more, and years, over the years that count: (cells, 3)."""
+    erosive_rain: Tile | None
+    year: int = 0
+
+
+@dataclass(frozen=True)
+class DailyFold:
+    """A daily model on days that come in stretches, year after year: the same bits as on the whole series."""
+
+    model: Model
+
+    @property
+    def turns(self) -> int:
+        """Two where the exponent comes from the record itself."""
+        return 2 if self.model.method == "zhang2003" and self.model.given_erosive_rain is None else 1
+
+    def start(self, cells: int) -> _Held:
+        whole, real = np.zeros((cells, 24), np.int64), np.zeros((cells, 24))
+        given = self.model.given_erosive_rain
+        return _Held(
+            recorded=whole,
+            half_months=real,
+            erosive_total=np.zeros((cells, 1)),
+            erosive_days=np.zeros((cells, 1), np.int64),
+            sums=real.copy(),
+            used=whole.copy(),
+            counts=np.zeros((cells, len(COUNTS))),
+            all_erosive=np.zeros((cells, 3)),
+            erosive_rain=None if given is None else np.tile(np.asarray(given, np.float64), (cells, 1)),
+        )
+
+    def take(self, state: _Held, tile: Tile, first: int, turn: int) -> None:
+        require_within(tile, RAINFALL)
+        slot = self.model.slot[first : first + tile.shape[1]]
+        edges = [0, *(np.flatnonzero(np.diff(slot // 24)) + 1).tolist(), tile.shape[1]]
+        for begin, end in pairwise(edges):
+            year = int(slot[begin]) // 24
+            while state.year < year:
+                self._close(state)
+            rain, inside = np.ascontiguousarray(tile[:, begin:end]), slot[begin:end] - 24 * year
+            erosivity.recorded_days(rain, inside, state.recorded)
+            if turn < self.turns - 1:
+                erosivity.erosive_days_zhang2003(rain, inside, state.erosive_total, state.erosive_days)
+            else:
+                self.model.add_half_months(rain, inside, self.model.alpha[first + begin : first + end], state.erosive_rain, state.half_months)
+
+    def turn_over(self, state: _Held, turn: int) -> None:
+        while state.year < self.model.calendar.years:
+            self._close(state)
+        if turn < self.turns - 1:
+            total, days, years = state.all_erosive.T
+            state.erosive_rain = np.column_stack([_ratio(total, days, 0.0), _ratio(total, years, np.nan)])
+            state.sums[:], state.used[:], state.counts[:], state.year = 0.0, 0, 0.0, 0
+
+    def finish(self, state: _Held) -> Tile:
+        annual = np.empty((len(state.sums), 25))
+        erosivity.annual_erosivity(_ratio(state.sums, state.used, np.nan), state.used > 0, annual)
+        return np.column_stack([annual, state.counts, *([] if state.erosive_rain is None else [state.erosive_rain])])
+
+    def _close(self, state: _Held) -> None:
+        """The year at hand is over: see whether it counts, and begin the next."""
+        calendar = self.model.calendar
+        year = Calendar(calendar.first_year + state.year, calendar.first_year + state.year)
+        missing = year.days - state.recorded
+        kept, used = year.used(missing, self.model.max_missing_pct)
+        state.sums += np.where(used, state.half_months, 0.0)
+        state.used += used
+        state.counts += year.counts(kept, used, missing)
+        state.all_erosive += np.where(kept, np.column_stack([state.erosive_total, state.erosive_days, kept]), 0.0)
+        for part in (state.recorded, state.half_months, state.erosive_total, state.erosive_days):
+            part[:] = 0
+        state.year += 1
+
+
+def _ratio(total: Tile, number: Tile, without: float) -> Tile:
+    return np.divide(total, number, out=np.full(total.shape, without), where=number > 0)

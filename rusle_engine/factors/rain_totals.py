@@ -36,13 +36,26 @@ class Totals:
 
     def by_year(self, rain: Tile, max_missing_pct: float) -> tuple[Tile, Tile]:
         """Totals (cells, years, parts) of one tile, and which years are complete (cells, years)."""
+        held = self.start(len(rain))
+        self.take(held, rain, 0, 0)
+        return self.complete(held, max_missing_pct)
+
+    def start(self, cells: int) -> tuple[Tile, Tile]:
+        """Sums and numbers of values, both 0: (cells, parts of all years)."""
+        return np.zeros((cells, len(self.length))), np.zeros((cells, len(self.length)), np.int64)
+
+    def take(self, held: tuple[Tile, Tile], rain: Tile, first: int, _turn: int) -> None:
+        """Add a stretch of the record (cells, times) that begins at value number ``first``."""
         require_within(rain, self.variable)
-        sums = np.empty((len(rain), len(self.length)))
-        recorded = np.empty(sums.shape, np.int64)
-        kernels.totals(rain, self.slot, sums)
-        erosivity.recorded_days(rain, self.slot, recorded)
+        slot = np.ascontiguousarray(self.slot[first : first + rain.shape[1]])
+        kernels.totals(rain, slot, held[0])
+        erosivity.recorded_days(rain, slot, held[1])
+
+    def complete(self, held: tuple[Tile, Tile], max_missing_pct: float) -> tuple[Tile, Tile]:
+        """As ``by_year``."""
+        sums, recorded = held
         enough: Tile = np.asarray(100 * (self.length - recorded) <= max_missing_pct * self.length)
-        shape = (len(rain), -1, self.parts)
+        shape = (len(sums), -1, self.parts)
         return sums.reshape(shape), np.asarray(enough.reshape(shape).all(axis=2))
 
 

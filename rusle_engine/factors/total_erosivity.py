@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.lift import Tile, is_lazy, over_time
 from rusle_engine.core.methods import MethodInfo
+from rusle_engine.core.time_folds import cut_along_time, fold_over_time
 from rusle_engine.core.variables import EROSIVITY, EROSIVITY_SHARE, Units, conversion_factor, units_of
 from rusle_engine.factors.half_months import require_share, warn_of_short_record
 from rusle_engine.factors.rain_records import Rain
@@ -106,7 +106,7 @@ def total_erosivity(rain: Rain, method: str, *, coefficient_units: str | None, m
         attrs["coefficient_units"] = coefficient_units
     if totals.array.ndim == 1 and not is_lazy(totals.array):
         attrs |= _require_years(totals, max_missing_pct)
-    columns = over_time(partial(_columns, totals, model, factor, max_missing_pct), totals.array, size=4)
+    columns = _over_time(totals, model, factor, max_missing_pct)
     r = columns.isel(value=0)
     shares = (r * np.nan).expand_dims(half_month=np.arange(1, 25))
     variables = {
@@ -148,9 +148,39 @@ def _require_years(totals: Totals, max_missing_pct: float) -> dict[str, Any]:
     return {"left_out_years": (totals.first_year + np.flatnonzero(~kept[0])).tolist()}
 
 
-def _columns(totals: Totals, model: _Model, factor: float, max_missing_pct: float, rain: Tile) -> Tile:
+def _over_time(totals: Totals, model: _Model, factor: float, max_missing_pct: float) -> xr.DataArray:
+    fold = _TotalsFold(totals, model, factor, max_missing_pct)
+    return fold_over_time(fold, totals.array, size=4) if cut_along_time(totals.array) else over_time(fold.columns, totals.array, size=4)
+
+
+@dataclass(frozen=True)
+class _TotalsFold:
+    """A regression on totals of values that come at once, or in stretches."""
+
+    totals: Totals
+    model: _Model
+    factor: float
+    max_missing_pct: float
+    turns: int = 1
+
+    def columns(self, rain: Tile) -> Tile:
+        return _columns(*self.totals.by_year(rain, self.max_missing_pct), self.model, self.factor)
+
+    def start(self, cells: int) -> tuple[Tile, Tile]:
+        return self.totals.start(cells)
+
+    def take(self, state: tuple[Tile, Tile], tile: Tile, first: int, turn: int) -> None:
+        self.totals.take(state, tile, first, turn)
+
+    def turn_over(self, state: tuple[Tile, Tile], turn: int) -> None:
+        """Nothing: one turn is all."""
+
+    def finish(self, state: tuple[Tile, Tile]) -> Tile:
+        return _columns(*self.totals.complete(state, self.max_missing_pct), self.model, self.factor)
+
+
+def _columns(parts: Tile, kept: Tile, model: _Model, factor: float) -> Tile:
     """R, the predictor, years used and years left out: (cells, 4); NaN where no year is complete."""
-    parts, kept = totals.by_year(rain, max_missing_pct)
     parts = np.where(kept[:, :, None], parts, np.nan)
     if not model.every_year:
         parts = _mean_of_years(parts, kept)[:, None, :]
@@ -224,5 +254,5 @@ def fournier_index(
     require_share(max_missing_pct)
     totals = rain_totals(rain, units_of(units, "rain"), by_month=True, years_needed=mean == "of_years", who="fournier_index")
     model = _Model(_INDEX, mean == "of_years", lambda x, out: np.copyto(out, x))
-    index = over_time(partial(_columns, totals, model, 1.0, max_missing_pct), totals.array, size=4).isel(value=1)
+    index = _over_time(totals, model, 1.0, max_missing_pct).isel(value=1)
     return _predictor(index, _INDEX).assign_attrs(method="arnoldus1980", mean=mean, **PARTS["arnoldus1980"].provenance())

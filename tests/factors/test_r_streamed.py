@@ -1,0 +1,86 @@
+"""Rain over long times in stretches: the same bits as the whole series, however time and space are cut."""
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rusle_engine.core import time_folds
+from rusle_engine.factors.daily_erosivity import DailyFold
+from rusle_engine.factors.r import r_factor
+
+
+def grid_of_days():
+    """Three and a half years over 3 x 2 cells, with gaps; a year is missing altogether at one cell, and all of 2022 from the calendar."""
+    random = np.random.default_rng(7)
+    days = pd.date_range("2020-01-01", "2021-12-31").append(pd.date_range("2023-01-01", "2024-12-31"))
+    values = np.where(random.random((len(days), 3, 2)) < 0.3, random.gamma(0.8, 15, (len(days), 3, 2)), 0.0)
+    values[random.random(values.shape) < 0.002] = np.nan
+    values[:366, 0, 1] = np.nan
+    coordinates = {"time": days, "y": [3.0, 2.0, 1.0], "x": [1.0, 2.0]}
+    return xr.DataArray(values.astype(np.float32), dims=("time", "y", "x"), coords=coordinates, attrs={"units": "mm"})
+
+
+METHODS = ("xie2016", "xie2016_sinusoid", "zhang2003", "zhang_fu2003", "renard_freimund1994", "wischmeier_monthly")
+
+
+def by(method, rain):
+    options = {"coefficient_units": "US R"} if method == "wischmeier_monthly" else {}
+    return r_factor(rain, method=method, max_missing_pct=7.0, **options)
+
+
+@pytest.fixture(scope="module")
+def days():
+    return grid_of_days()
+
+
+@pytest.fixture(scope="module")
+def whole(days):
+    return {method: by(method, days) for method in METHODS}
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.sampled_from(METHODS), st.integers(60, 800), st.integers(100, 1500), st.integers(1, 3), st.integers(1, 2))
+def test_the_bits_do_not_depend_on_how_time_and_space_are_cut(days, whole, method, times, at_once, rows, columns):
+    lazy = days.chunk({"time": times, "y": rows, "x": columns})
+    with dask.config.set(scheduler="threads"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time_folds, "_BYTES_AT_ONCE", 8 * at_once)
+        streamed = by(method, lazy).compute()
+    xr.testing.assert_identical(streamed, whole[method])
+    assert np.isfinite(whole[method]["R"].values).any()
+
+
+def test_nothing_is_computed_before_it_is_asked_for(days):
+    def never(_block):
+        raise AssertionError("computed")
+
+    lazy = days.chunk({"time": 100}).map_blocks(never, template=days.chunk({"time": 100}))
+    result = r_factor(lazy)
+    assert result["R"].dtype == np.float64
+    assert dict(result["wr"].sizes) == {"half_month": 24, "y": 3, "x": 2}
+
+
+def test_no_more_than_a_stretch_is_held_at_once(days, monkeypatch):
+    monkeypatch.setattr(time_folds, "_BYTES_AT_ONCE", 8 * 2 * 50)
+    held, most = [0], [0]
+
+    def load(block):
+        held[0] += 1
+        most[0] = max(most[0], held[0])
+        return block
+
+    def free(fold_take):
+        def take(self, state, tile, first, turn):
+            held[0] = 0
+            return fold_take(self, state, tile, first, turn)
+
+        return take
+
+    monkeypatch.setattr(DailyFold, "take", free(DailyFold.take))
+    chunked = days.chunk({"time": 50, "y": 1})
+    with dask.config.set(scheduler="threads", num_workers=1):
+        r_factor(chunked.map_blocks(load, template=chunked))["R"].compute()
+    assert most[0] == 1
