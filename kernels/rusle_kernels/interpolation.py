@@ -70,3 +70,42 @@ def kriging(x, y, drift, px, py, weights, constant, slope, shape, sill, length, 
                     covariance = math.exp(-0.25 * math.pi * h * h)
                 total += weights[p] * sill * covariance
             out[i, j] = total
+
+
+@kernel
+def bilinear(values, row, column, out):
+    """Between the centres of a coarse grid: ``row`` and ``column`` count from the centre of its first cell, in cells.
+
+    NaN outside the grid and where the nearest cell is NaN; a neighbour that is NaN has no weight.
+    """
+    last_row, last_column = values.shape[0] - 1, values.shape[1] - 1
+    for i in range(row.shape[0]):
+        for j in range(row.shape[1]):
+            r, c = row[i, j], column[i, j]
+            out[i, j] = np.nan
+            if r >= -0.5 and r <= last_row + 0.5 and c >= -0.5 and c <= last_column + 0.5:
+                r, c = min(max(r, 0.0), float(last_row)), min(max(c, 0.0), float(last_column))
+                nearest = values[int(math.floor(r + 0.5)), int(math.floor(c + 0.5))]
+                if nearest == nearest:
+                    top, left = int(math.floor(r)), int(math.floor(c))
+                    down, right = r - top, c - left
+                    total, weights = 0.0, 0.0
+                    for k in range(2):
+                        for m in range(2):
+                            weight = (down if k == 1 else 1.0 - down) * (right if m == 1 else 1.0 - right)
+                            if weight > 0.0:
+                                value = values[top + k, left + m]
+                                if value == value:
+                                    total += weight * value
+                                    weights += weight
+                    out[i, j] = total / weights
+
+
+@kernel
+def nearest(values, row, column, out):
+    """The value of the coarse cell that holds each fine one; NaN outside the grid."""
+    for i in range(row.shape[0]):
+        for j in range(row.shape[1]):
+            r, c = math.floor(row[i, j] + 0.5), math.floor(column[i, j] + 0.5)
+            inside = r >= 0.0 and r < values.shape[0] and c >= 0.0 and c < values.shape[1]
+            out[i, j] = values[int(r), int(c)] if inside else np.nan

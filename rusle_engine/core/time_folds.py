@@ -6,10 +6,10 @@
 from itertools import pairwise
 from typing import Any, Protocol
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.base import optimize
 from dask.delayed import delayed
 
 from rusle_engine.core.lift import Tile, is_lazy
@@ -20,8 +20,9 @@ _BYTES_AT_ONCE = 64 * 2**20
 class Fold(Protocol):
     """What is done with the stretches of a series, in the order of time."""
 
-    turns: int
-    """How many times the series is gone through."""
+    @property
+    def turns(self) -> int:
+        """How many times the series is gone through."""
 
     def start(self, cells: int) -> Any:
         """What is held of ``cells`` series before the first stretch."""
@@ -45,8 +46,8 @@ def fold_over_time(fold: Fold, array: xr.DataArray, *, size: int) -> xr.DataArra
     """``fold`` of the series that each cell of a lazy array has along ``time``: its other dimensions and a last one, ``value``.
 
     One task for each tile in space. It loads the chunks along time one after the other, small ones together, and lets go of each before
-    the next, so that a thread holds one chunk (or 64 MiB of small ones) and the fold's state, however long the series. The result does not depend on how time is cut when the fold's
-    does not.
+    the next, so that a thread holds one chunk (or 64 MiB of small ones) and the fold's state, however long the series. The result does not
+    depend on how time is cut when the fold's does not.
     """
     last = array.transpose(..., "time")
     lazy = last.data
@@ -71,7 +72,7 @@ class _Unloaded:
     """A lazy array that a task receives as it is: dask does not load it beforehand."""
 
     def __init__(self, array: Any):
-        (self.array,) = dask.optimize(array)  # only the part of the graph that this tile needs
+        (self.array,) = optimize(array)  # only the part of the graph that this tile needs
 
 
 def _folded(fold: Fold, unloaded: _Unloaded, edges: list[int], size: int) -> Tile:

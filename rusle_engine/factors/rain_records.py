@@ -6,6 +6,7 @@ import xarray as xr
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.variables import RAINFALL
+from rusle_engine.factors.rain_units import rain_depth
 
 Rain = pd.Series | xr.DataArray
 """Rain over time: a Series indexed by date or time, or a DataArray with a dimension ``time``."""
@@ -78,4 +79,4 @@ def daily_record(rain: Rain, units: str | None) -> xr.DataArray:
         raise InputError(
             f"the rain record has a value every {apart:g} days; expected daily rain (if only wet days are listed, fill the dry ones with 0)"
         )
-    return in_date_order(RAINFALL.require(array, units).assign_coords(time=days))
+    return in_date_order(rain_depth(array, RAINFALL, 1.0, units).assign_coords(time=days))

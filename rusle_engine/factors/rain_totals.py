@@ -11,6 +11,7 @@ from rusle_engine.core.errors import InputError
 from rusle_engine.core.lift import Tile
 from rusle_engine.core.variables import ANNUAL_RAINFALL, MONTHLY_RAINFALL, RAINFALL, Variable
 from rusle_engine.factors.rain_records import Rain, daily_record, days_apart, in_date_order, over_dates
+from rusle_engine.factors.rain_units import days_of_months, days_of_years, rain_depth
 from rusle_engine.factors.validation import require_within
 from rusle_kernels import erosivity
 from rusle_kernels import rain_totals as kernels
@@ -126,7 +127,8 @@ def _daily(daily: xr.DataArray, by_month: bool) -> Totals:
 
 
 def _coarse(array: xr.DataArray, units: str | None, variable: Variable, step: Step, parts: int) -> Totals:
-    array = in_date_order(variable.require(array, units))
+    dates = pd.DatetimeIndex(array["time"].values)
+    array = in_date_order(rain_depth(array, variable, days_of_months(dates) if step == "month" else days_of_years(dates), units))
     dates = pd.DatetimeIndex(array["time"].values)
     first = int(dates[0].year)
     slot = _slot(dates, first, parts)

@@ -74,7 +74,7 @@ def interpolate_erosivity(
     result = xr.Dataset({"R": EROSIVITY.describe(surfaces.lay(surfaces.known.values), **attrs)})
     parts = [_of_half_month(erosivity, surfaces.known.names, half_month, surfaces.known.values) for half_month in range(24)]
     if not any(np.isnan(part).any() for part in parts):
-        result["wr"] = EROSIVITY_SHARE.describe(_shares([surfaces.lay(part) for part in parts]), **attrs)
+        result["wr"] = EROSIVITY_SHARE.describe(shares_of([surfaces.lay(part) for part in parts]), **attrs)
     result.attrs = attrs
     return result, surfaces.report
 
@@ -85,7 +85,8 @@ def _of_half_month(erosivity: Mapping[str, xr.Dataset], names: list[Any], half_m
     return np.where(r > 0, r * shares, 0.0)
 
 
-def _shares(parts: list[xr.DataArray]) -> xr.DataArray:
+def shares_of(parts: list[xr.DataArray]) -> xr.DataArray:
+    """What each half-month is of the sum of the 24, along ``half_month``; NaN where that is 0."""
     total = pointwise(_sum, *parts)
     shares = [pointwise(_divide, part, total) for part in parts]
     return xr.concat(shares, dim=pd.Index(np.arange(1, 25), name="half_month"), join="exact")

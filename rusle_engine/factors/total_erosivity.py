@@ -161,7 +161,10 @@ class _TotalsFold:
     model: _Model
     factor: float
     max_missing_pct: float
-    turns: int = 1
+
+    @property
+    def turns(self) -> int:
+        return 1
 
     def columns(self, rain: Tile) -> Tile:
         return _columns(*self.totals.by_year(rain, self.max_missing_pct), self.model, self.factor)

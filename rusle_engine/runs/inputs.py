@@ -112,8 +112,6 @@ class Inputs:
         """By the configuration's key."""
         self.tables: dict[str, pd.DataFrame] = {}
         """What the run writes beside its own tables, by the name of the file."""
-        self.template: xr.DataArray | None = None
-        """A raster on the grid in these chunks."""
         self._opened: dict[Any, xr.DataArray] = {}
 
     @classmethod
@@ -122,9 +120,7 @@ class Inputs:
         crs = lead.crs if isinstance(lead, Dem) else None
         info = describe_raster(lead.raster, band=lead.band, crs=crs)
         array = open_raster(lead.raster, band=lead.band, crs=crs, chunks=tile_cells)
-        inputs = cls(info.grid, array.chunks, problems)
-        inputs.template = array
-        return inputs
+        return cls(info.grid, array.chunks, problems)
 
     def elevation(self, dem: Dem) -> xr.DataArray:
         """Heights [m] as they are, lazy; float32 or float64 as stored."""

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
 
 from rusle_engine.core.errors import MissingInputError
 from rusle_engine.core.variables import ANNUAL_RAINFALL, MONTHLY_RAINFALL, RAIN_INTENSITY, RAINFALL, TEMPERATURE, conversion_factor
+from rusle_engine.factors.erosivity_grid import GridResampling
+from rusle_engine.factors.rain_units import is_rain_unit
 from rusle_engine.factors.station_quality import CodeMeaning
 from rusle_engine.factors.stations import InterpolationMethod
 from rusle_engine.factors.variograms import VariogramShape
+from rusle_engine.files.rain_grids import NETCDF, ZARR, StackStep, grid_files
 from rusle_engine.runs.sources import (
     Block,
     ExistingFile,
@@ -31,6 +34,14 @@ STATION = "{station}"
 def _of_rain(units: str) -> str:
     if all(conversion_factor(units, variable.units) is None for variable in (RAINFALL, RAIN_INTENSITY, MONTHLY_RAINFALL, ANNUAL_RAINFALL)):
         raise refused(f"{units!r} is not a unit of rain; expected 'mm', '0.1 mm', 'in', 'mm/day', 'mm/month', 'mm/year', 'mm/h' or 'in/h'")
+    return units
+
+
+def _of_gridded_rain(units: str) -> str:
+    if not is_rain_unit(units):
+        raise refused(
+            f"{units!r} is not a unit of rain; expected 'mm', '0.1 mm', 'in', 'cm', 'm', 'kg m-2', or a rate: 'mm/day', 'mm/h', 'kg m-2 s-1'"
+        )
     return units
 
 
@@ -131,7 +142,53 @@ class RainStations(_Columns):
 
     @property
     def from_run(self) -> tuple[str, ...]:
-        return ("dem",) if self.interpolation == "external_drift" else ()
+        return ("dem",) if self.interpolation == "external_drift" else ("grid",)
+
+
+@told_as_problem
+def _rain_grid(value: object, info: ValidationInfo) -> tuple[Path, ...]:
+    names = list(value) if isinstance(value, list | tuple) else [value]
+    return tuple(dict.fromkeys(grid_files([path_in_configuration(name, info) for name in names])))
+
+
+RainFiles = Annotated[
+    tuple[Path, ...],
+    BeforeValidator(_rain_grid),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}]}),
+]
+
+
+class RainGrid(RainSource):
+    """Gridded rain over time: R is computed on its grid, and brought to the run's."""
+
+    grid: RainFiles
+    """NetCDF files, a Zarr folder, or GeoTIFFs with a band or a file for every day, month or year; one, a list, or a glob."""
+    variable: str | None = None
+    """Variable of a NetCDF or Zarr; null: its only one over time and space."""
+    units: Annotated[str, AfterValidator(_of_gridded_rain)] | None = None
+    """Unit of the rain; null: what the file declares, such as mm, mm/day, m or kg m-2 s-1."""
+    crs: str | None = None
+    """CRS of files that state none; null: EPSG:4326 where a NetCDF is in degrees."""
+    name_format: str | None = None
+    """Where the date stands in the names of GeoTIFFs of one band, such as "pr_%Y%m%d.tif"; null: elsewhere."""
+    start: str | None = None
+    """Date of the first band of GeoTIFFs whose bands follow each other, such as "2001-01-01"; null: their bands are named by dates."""
+    step: StackStep | None = None
+    """From one band to the next, with start."""
+    mean_year: bool = False
+    """Whether GeoTIFFs are twelve months of a mean year, or one map of mean annual rain."""
+    resampling: GridResampling = "bilinear"
+    """How R comes from the grid of the rain to the run's."""
+
+    @property
+    def from_run(self) -> tuple[str, ...]:
+        return ("grid",)
+
+    @model_validator(mode="after")
+    def _start_with_step(self) -> "RainGrid":
+        if (self.start is None) != (self.step is None):
+            raise refused("missing; start and step belong together", at="step" if self.step is None else "start")
+        return self
 
 
 class ValueRecord(FileBlock):
@@ -153,11 +210,13 @@ class RainOneOf(OneOf):
     """One of the blocks of rain; a bare path is short for its file."""
 
     def shape(self, value: Any) -> Any:
-        return super().shape({"file": value} if isinstance(value, str | Path) else value)
+        if isinstance(value, str | Path):
+            value = {"grid" if Path(value).suffix.lower() in (*NETCDF, ZARR) else "file": value}
+        return super().shape(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"anyOf": [{"type": "string", "minLength": 1}, handler(schema)]}
 
 
-BLOCKS: Mapping[str, type[Block]] = {"file": RainRecord, "stations": RainStations}
+BLOCKS: Mapping[str, type[Block]] = {"file": RainRecord, "stations": RainStations, "grid": RainGrid}
 Rain = Annotated[RainSource, RainOneOf(BLOCKS)]

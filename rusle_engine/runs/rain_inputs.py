@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from dask.base import compute
 from pyproj import CRS, Transformer
 
 from rusle_engine.core.errors import InputError
+from rusle_engine.factors.erosivity_grid import erosivity_on_grid
 from rusle_engine.factors.r import record_step
 from rusle_engine.factors.station_erosivity import interpolate_erosivity
 from rusle_engine.factors.station_quality import CMA_CODES, CheckedRain, StationCode, checked_rain
 from rusle_engine.factors.storms import erosive_storms
 from rusle_engine.files.rain import RainRows, rain_record, read_rain_rows
+from rusle_engine.files.rain_grids import crop_to, open_rain_grid
 from rusle_engine.files.rain_stations import read_stations, station_files
 from rusle_engine.runs.inputs import Inputs
-from rusle_engine.runs.rain_blocks import STATION, Quality, RainRecord, RainStations, ValueRecord
+from rusle_engine.runs.rain_blocks import STATION, Quality, RainGrid, RainRecord, RainStations, ValueRecord
 from rusle_engine.runs.signatures import factor_function
 from rusle_engine.runs.sources import MethodBlock, RainSource
 
@@ -42,6 +45,8 @@ def erosivity(rain: RainSource, block: MethodBlock, inputs: Inputs, role: str, e
     work = _Erosivity(block, inputs, role)
     if isinstance(rain, RainStations):
         return work.of_stations(rain, elevation)
+    if isinstance(rain, RainGrid):
+        return work.of_grid(rain)
     assert isinstance(rain, RainRecord)
     return work.of_record(rain)
 
@@ -102,7 +107,7 @@ class _Erosivity:
             raise InputError(f"no station of {rain.stations} has an R ({shown})")
         for name, why in reasons.items():
             log.warning("station %s is left out: %s", name, why)
-        grid = elevation if rain.interpolation == "external_drift" else self.inputs.template
+        grid = elevation if rain.interpolation == "external_drift" else self.inputs.blank()
         if grid is None:
             raise InputError("external_drift needs the elevation of the run; give dem, or take another interpolation")
         result, report = interpolate_erosivity(
@@ -116,6 +121,29 @@ class _Erosivity:
             variogram=rain.variogram,
         )
         self.inputs.tables[STATIONS_TABLE] = _of_stations(places, found, reasons, report)
+        return result
+
+    def of_grid(self, rain: RainGrid) -> xr.Dataset:
+        """R computed on the grid of the rain, where it reaches the run's, and brought to the run's."""
+        if self.block.inputs.get("temperature") is not None:
+            raise InputError("temperature is that of one station, and the rain is a grid; leave it out")
+        array = open_rain_grid(
+            rain.grid,
+            variable=rain.variable,
+            units=rain.units,
+            crs=rain.crs,
+            name_format=rain.name_format,
+            start=rain.start,
+            step=rain.step,
+            mean_year=rain.mean_year,
+        )
+        cut = crop_to(array, self.inputs.grid)
+        (found,) = compute(_by_method(self.block.options, cut))  # the rain's cells are few; their R is used by every tile
+        times = {"first": str(cut["time"].values.min())[:10], "last": str(cut["time"].values.max())[:10]} if "time" in cut.dims else {}
+        details: dict[str, Any] = {"rain_cells": list(cut.shape[-2:]), "times": cut.sizes.get("time", cut.sizes.get("month", 1)), **times}
+        self.inputs.note(f"{self.role}.rain", rain.grid, units=array.attrs["units"], variable=rain.variable, resampling=rain.resampling, **details)
+        result = erosivity_on_grid(found, self.inputs.blank(), rain.resampling)
+        result["R"].attrs |= {"rain_cells": details["rain_cells"], "years_used": _range(found["years_used"])} if "years_used" in found else {}
         return result
 
     def _rows(self, rain: RainRecord | RainStations, file: Path, station_column: str | None = None) -> RainRows:
@@ -173,6 +201,10 @@ class _Erosivity:
         series = pd.Series(rows.table["stored"].to_numpy(), index=pd.DatetimeIndex(rows.table["when"]))
         series.attrs = {"units": source.units}
         return {"temperature": series}
+
+
+def _range(counts: xr.DataArray) -> list[int]:
+    return [int(counts.min()), int(counts.max())]
 
 
 def _by_method(options: Mapping[str, Any], rain: pd.Series | xr.DataArray) -> xr.Dataset:

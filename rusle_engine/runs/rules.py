@@ -115,5 +115,8 @@ def _from_run(key: str, block: Mapping[str, Any]) -> list[str]:
     if block["method"] not in function.methods:
         return []
     names = [p.name for p in function.parameters_of(block["method"]) if p.name in FROM_RUN]
+    rain = block.get("rain")
+    if isinstance(rain, Mapping) and rain.get("interpolation") == "external_drift":
+        names.append("dem")
     always = "landcover" in function.methods[block["method"]].inputs
     return [name for name in names if name != "landcover" or always or block.get(str(function.landcover_with)) is not None]

@@ -20,7 +20,6 @@ from rusle_engine.runs.method_blocks import FROM_RUN, factor
 from rusle_engine.runs.plan import Plan, Planner
 from rusle_engine.runs.problems import problems_of
 from rusle_engine.runs.progress import Progress
-from rusle_engine.runs.rain_blocks import RainStations
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.series_inputs import first_date
 from rusle_engine.runs.signatures import Parameter, factor_function
@@ -71,7 +70,8 @@ def options_of(key: str) -> list[Option]:
             text += f" Default: {parameter.default}."
         options[name] = Option(name, "--" + name.replace("_", "-"), _metavar(parameter), text)
     if "rain" in options:
-        options["dem"] = Option("dem", "--dem", "FILE", "Elevation; on its grid R of stations or of gridded rain is laid.")
+        options["grid"] = Option("grid", "--grid", "FILE", "Raster on whose grid R of stations or of gridded rain is laid.")
+        options["dem"] = Option("dem", "--dem", "FILE", "Elevation, in its place where R of stations is laid by external_drift.")
     return list(options.values())
 
 
@@ -183,8 +183,6 @@ def _missing(block: Factor, given: Mapping[str, str]) -> list[Problem]:
     """What the method needs beside its block, and what it has no use for."""
     needed = set(block.from_run) if isinstance(block, MethodBlock) else {"landcover"} if isinstance(block, Table) else set()
     needed = {"dem" if name == "theta" else name for name in needed}
-    if isinstance(block, MethodBlock) and any(isinstance(source, RainStations) for source in block.inputs.values()):
-        needed.add("dem")
     missing = [Problem(_flag(name), "missing; this method needs it") for name in _FILES_FROM_RUN if name in needed and name not in given]
     unused = [Problem(_flag(name), "this method does not use it") for name in _FILES_FROM_RUN if name in given and name not in needed]
     return missing + unused

@@ -236,7 +236,7 @@ class RainSource(Block):
 
     @property
     def from_run(self) -> tuple[str, ...]:
-        """What it needs from the run: ``dem``, or nothing."""
+        """What it needs from the run: ``dem``, ``grid`` or nothing."""
         return ()
 
 

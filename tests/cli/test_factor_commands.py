@@ -5,6 +5,7 @@ import json
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -93,6 +94,23 @@ def test_r_of_a_station_is_a_number_with_its_half_months(rusle, tmp_path):
     answer = json.loads(out)
     assert answer["value"] == pytest.approx(337.6270, abs=1e-4)  # one day of 50 mm in the warm season each year, by the published equation
     assert answer["wr"][12:14] == [0.5, 0.5]
+
+
+def test_r_of_stations_is_a_raster_on_the_grid_that_is_named(rusle, tmp_path):
+    """Two stations as far away from every cell of the middle column: the mean of 69.4055 and 337.6270, R-8 of 20 and of 50 mm."""
+    days = pd.date_range("2021-01-01", "2021-12-31")
+    rain = pd.DataFrame({"station": np.repeat(["a", "b"], 365), "date": np.tile(days.strftime("%Y-%m-%d"), 2), "rain": 0.0})
+    rain.loc[rain["date"] == "2021-07-20", "rain"] = [20.0, 50.0]
+    rain.to_csv(tmp_path / "rain.csv", index=False)
+    (tmp_path / "stations.csv").write_text("station,x,y\na,499000,3999955\nb,501150,3999955\n", encoding="utf-8")
+    grid = write_raster("dem.tif", np.zeros((3, 5), "f4"))
+    options = ("--method", "xie2016", "--rain", "{stations: stations.csv, records: rain.csv}")
+    code, _, err = rusle("r", *options, "--grid", grid, "--out", "R.tif")
+    assert code == 0, err
+    np.testing.assert_allclose(read_raster("R.tif")[:, 2], (69.4055 + 337.6270) / 2, rtol=1e-6)
+    code, _, err = rusle("r", *options, "--out", "R.tif")
+    assert code == 2
+    assert "--grid: missing; this method needs it" in err
 
 
 def test_c_by_table(rusle, tmp_path):

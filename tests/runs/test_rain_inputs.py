@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import xarray as xr
 import yaml
 
 import rusle_engine as rusle
@@ -191,6 +192,14 @@ def test_what_was_done_to_a_record_stands_in_a_table(tmp_path):
     np.testing.assert_allclose(result.open("R").values, by_distance([OF_STORM[s] for _, _, s in STATIONS.values()]), rtol=1e-6)
 
 
+def test_external_drift_needs_the_elevation():
+    from rusle_engine.runs.rules import rule_problems
+
+    block = {"method": "xie2016", "rain": {"stations": "s.csv", "records": "r.csv", "interpolation": "external_drift"}}
+    values = {"R": block, "K": {"raster": "k.tif"}, "LS": 1, "C": 1, "P": 1}
+    assert [problem.where for problem in rule_problems(values)] == ["dem"]
+
+
 @pytest.mark.parametrize(
     ("rain", "says"),
     [
@@ -206,3 +215,35 @@ def test_stations_that_cannot_be_used(tmp_path, rain, says):
     with pytest.raises(ConfigError) as error:
         rusle.run(configured(tmp_path, method="xie2016", rain=rain))
     assert re.search(says, "\n".join(problem.message for problem in error.value.problems))
+
+
+def test_gridded_days_on_the_grid_of_the_run(tmp_path):
+    """Rain on 8 x 8 cells of 1 km in the run's own CRS, a storm that grows eastwards: R between the centres is what hand-made weights give."""
+    days = pd.date_range("2020-01-01", "2021-12-31")
+    x, y = 499_500.0 + 1000.0 * np.arange(9), 4_000_500.0 - 1000.0 * np.arange(9)
+    storm = np.broadcast_to(20.0 + 5.0 * np.arange(9), (9, 9))
+    values = np.zeros((len(days), 9, 9), np.float32)
+    values[days.get_indexer(["2020-07-20", "2021-07-20"])] = storm
+    values[days.get_indexer(["2020-05-03", "2021-05-03"]), 4:] = 30.0
+    rain = xr.DataArray(values, dims=("time", "y", "x"), coords={"time": days, "y": y, "x": x}, name="tp", attrs={"units": "mm"})
+    rain.rio.write_crs("EPSG:32649").to_dataset().to_netcdf(tmp_path / "pr.nc", engine="h5netcdf")
+    result = rusle.run(configured(tmp_path, method="xie2016", rain="pr.nc"))
+    of_storm, of_may = 0.3937 * storm**1.7265, np.where(np.arange(9)[:, None] >= 4, 0.3937 * 30.0**1.7265, 0.0) + np.zeros((9, 9))
+
+    def between_centres(coarse):
+        row = (4_000_500.0 - (4_000_000 - CELL_M * (np.arange(CELLS) + 0.5))) / 1000.0
+        column = (500_000 + CELL_M * (np.arange(CELLS) + 0.5) - 499_500.0) / 1000.0
+        down = np.array([np.interp(row, np.arange(9), coarse[:, j]) for j in range(9)])
+        return np.array([np.interp(column, np.arange(9), down[:, i]) for i in range(CELLS)])
+
+    july, may = between_centres(of_storm), between_centres(of_may)
+    np.testing.assert_allclose(result.open("R").values, july + may, rtol=1e-5)
+
+    from rusle_engine.runs.checks import checked
+    from rusle_engine.runs.config import load_config
+
+    wr = checked(load_config(tmp_path / "run.yml"))[1].erosivity["wr"]
+    np.testing.assert_allclose(wr.sel(half_month=9).values, may / (july + may), rtol=1e-5)
+    np.testing.assert_allclose(wr.sum("half_month").values, 1.0, rtol=1e-14)
+    entry = next(entry for entry in result.manifest["inputs"] if entry["role"] == "R.rain")
+    assert (entry["times"], entry["first"], entry["last"]) == (731, "2020-01-01", "2021-12-31")
