@@ -17,6 +17,7 @@ place)`` makes the result of a tile.
 
 import logging
 import mmap
+import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,7 @@ from dask.base import is_dask_collection, tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from rusle_engine.core.engine import threads_in_force
-from rusle_engine.core.errors import InputError
+from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.core.memory import memory_budget, require_memory, usable_threads
 from rusle_engine.core.scratch import Scratch
 from rusle_engine.core.tiles import Layout, Place, Tile
@@ -265,10 +266,17 @@ def _results(problem: Exchange, layout: Layout, tiles: list[Any], numbers: list[
 def _mapped(path: Path, kind: Any, shape: tuple[int, int]) -> Any:
     """A raster in a file; the file is made when missing."""
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    with path.open("ab") as file:
-        if file.tell() < size:
-            file.truncate(size)
-    return np.memmap(path, kind, "r+", shape=shape)
+    try:
+        with path.open("ab") as file:
+            if file.tell() < size:  # space is taken now: a mapped file that finds the disk full later ends the process
+                os.posix_fallocate(file.fileno(), 0, size) if hasattr(os, "posix_fallocate") else file.truncate(size)
+        return np.memmap(path, kind, "r+", shape=shape)
+    except OSError as error:
+        failed = OutputError(
+            f"intermediates in {path.parent} could not be written or read: {error}. Free space there, or name another folder (RUSLE_SCRATCH)"
+        )
+        failed.exit_code = 74
+        raise failed from error
 
 
 def _let_go(rasters: Sequence[Any]) -> None:

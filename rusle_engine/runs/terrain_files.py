@@ -15,7 +15,7 @@ from rusle_engine.files.vectorize import polygonize
 from rusle_engine.files.vectors import write_zones
 from rusle_engine.runs.progress import Progress
 from rusle_engine.terrain.conditioning import condition
-from rusle_engine.terrain.flow import flow_accumulation, flow_direction
+from rusle_engine.terrain.flow import RoutingScheme, flow_accumulation, flow_direction
 from rusle_engine.terrain.streams import streams
 from rusle_engine.terrain.watersheds import basins, catchments, sub_basins
 
@@ -38,7 +38,7 @@ def write_directions(dem: Path, out: Path, *, progress: Progress, **options: Any
     return _raster(dem, out, lambda heights: flow_direction(heights, **options), FLOW_DIRECTION, progress, kind="classes")
 
 
-def write_accumulation(dem: Path, out: Path, *, scheme: str, progress: Progress, **options: Any) -> Written:
+def write_accumulation(dem: Path, out: Path, *, scheme: RoutingScheme, progress: Progress, **options: Any) -> Written:
     """How many cells drain through each, by ``flow_accumulation``."""
     return _raster(dem, out, lambda heights: flow_accumulation(flow_direction(heights, scheme=scheme, **options)), ACCUMULATION, progress)
 

@@ -11,7 +11,7 @@ from rusle_engine.runs.config import load_config
 from rusle_engine.runs.run import run
 from rusle_engine.runs.sample import write_sample
 from rusle_engine.terrain.conditioning import condition
-from rusle_engine.terrain.flow import flow_direction
+from rusle_engine.terrain.flow import flow_accumulation, flow_direction
 from rusle_kernels._jit import cache_folder, cache_root
 
 _OTHER_METHODS = (
@@ -39,10 +39,13 @@ def warm_up() -> Path:
 
 
 def _drain_in_other_ways() -> None:
-    """Breaching, and packed ties, which the region's heights, not being in whole steps, do not take."""
+    """Breaching, packed ties (which the region's heights, not being in whole steps, do not take), several receivers, barriers."""
     heights = np.zeros((4, 4), np.float32)
     condition(heights, method="breach", max_breach_length_m=1.0, cell_size_m=1.0, units="m")
     flow_direction(heights, flat_ties="packed", quantum_m=1.0, units="m")
+    barriers = np.zeros((4, 4), np.uint8)
+    flow_accumulation(flow_direction(heights, scheme="quinn1991", barriers=barriers, units="m"))
+    flow_accumulation(flow_direction(heights, scheme="tarboton1997", units="m"))
 
 
 def prune() -> list[Path]:

@@ -57,6 +57,18 @@ def flow_direction(
     cell_size_m: float | tuple[float, float] | None = None,
     units: str | None = None,
 ) -> xr.Dataset: ...
+@overload
+def flow_direction(
+    dem: Raster,
+    *,
+    scheme: RoutingScheme,
+    exponent: float | None = None,
+    flat_ties: FlatTies = "index",
+    quantum_m: float | None = None,
+    barriers: Raster | None = None,
+    cell_size_m: float | tuple[float, float] | None = None,
+    units: str | None = None,
+) -> xr.DataArray | xr.Dataset: ...
 def flow_direction(
     dem: Raster,
     *,

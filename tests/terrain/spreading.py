@@ -1,10 +1,15 @@
-"""Routing to several neighbours in plain Python, from the papers: shares cell by cell, sums from the highest cell down."""
+"""Routing to several neighbours in plain Python, from the papers: shares cell by cell, sums from the highest cell down.
+
+``python -m tests.terrain.spreading`` prints how evenly each scheme spreads water over a cone (``docs/concepts/terrain.md``).
+"""
 
 import itertools
 import math
 
 import numpy as np
+import xarray as xr
 
+from rusle_engine.terrain.flow import flow_accumulation, flow_direction
 from tests.terrain.oracles import NEIGHBOURS, OFFSET, filled_by_heap, tree_and_steepest
 
 SCHEMES = ["quinn1991", "freeman1991", "qin2007", "tarboton1997"]
@@ -112,3 +117,40 @@ def passed_down(scheme, heights, dx=1.0, dy=1.0, weights=None, exponent=1.1, sur
                 ready.append(other)
     assert len(ready) == len(gives)
     return total
+
+
+def cone(radius_cells, sign):
+    """A cone of unit radius, its middle (two cells wide) and what is beyond the radius missing; heights, radii, and cell size."""
+    size = 2 * radius_cells + 4
+    cell = 1 / radius_cells
+    y, x = (np.mgrid[:size, :size] - (size - 1) / 2) * cell
+    r = np.hypot(x, y)
+    heights = np.where((r <= 1) & ((sign > 0) | (r > 1.5 * cell)), -sign * r * 0.3, np.nan)
+    return heights, r, cell
+
+
+def specific_area(scheme, radius_cells, sign):
+    """Area per contour width over the true one, on a ring: mean and standard deviation.
+
+    What passes a cell goes on by the mean way ℓ that its shares lead down the fall line, so the width it takes is a/ℓ.
+    """
+    heights, r, cell = cone(radius_cells, sign)
+    dem = xr.DataArray(heights, dims=("y", "x"), attrs={"units": "m"})
+    counted = flow_accumulation(flow_direction(dem, scheme=scheme, cell_size_m=cell)).values
+    codes = flow_direction(dem).values
+    ratios = []
+    for i, j in zip(*np.nonzero((r >= 0.45) & (r < 0.6))):
+        if scheme == "d8":
+            parts = {OFFSET[codes[i, j]]: 1.0}
+        else:
+            parts = shares(scheme, lambda down, right, i=i, j=j: float(heights[i + down, j + right]), cell, cell)
+        way = sign * sum(part * (r[i + down, j + right] - r[i, j]) for (down, right), part in parts.items())
+        true = r[i, j] / 2 if sign > 0 else (1 - r[i, j] ** 2) / (2 * r[i, j])
+        ratios.append((counted[i, j] - 0.5) * way / true)
+    return np.mean(ratios), np.std(ratios)
+
+
+if __name__ == "__main__":
+    for name, direction in (("diverging", 1), ("converging", -1)):
+        for scheme in ("d8", *SCHEMES):
+            print(name, scheme, *("{:.3f} ± {:.3f}".format(*specific_area(scheme, radius, direction)) for radius in (10, 20, 40, 80)))

@@ -18,8 +18,8 @@ from rusle_engine.terrain import multiple_flow
 from rusle_engine.terrain.conditioning import condition
 from rusle_engine.terrain.flow import flow_accumulation, flow_direction, upslope_area
 from rusle_engine.terrain.multiple_flow import Routing
-from tests.terrain.oracles import OFFSET, SURFACES, counted_by_walking, cuts, fractal, tree_and_steepest
-from tests.terrain.spreading import SCHEMES, passed_down, shares
+from tests.terrain.oracles import SURFACES, counted_by_walking, cuts, fractal, tree_and_steepest
+from tests.terrain.spreading import SCHEMES, passed_down, shares, specific_area
 
 
 def raster(values, units="m", chunks=None):
@@ -200,36 +200,6 @@ def test_steeper_than_one_to_one_is_one_to_one_for_qin():
     assert shares("qin2007", height, 10.0, 10.0) == pytest.approx({way: w / sum(weighted.values()) for way, w in weighted.items()})
     got = shares_of_the_middle(heights, "qin2007")
     assert got[0, 1] == pytest.approx(weighted[-1, 0] / sum(weighted.values()), rel=1e-9)
-
-
-def cone(radius_cells, sign):
-    """A cone of unit radius, its middle (two cells wide) and what is beyond the radius missing; heights, radii, and cell size."""
-    size = 2 * radius_cells + 4
-    cell = 1 / radius_cells
-    y, x = (np.mgrid[:size, :size] - (size - 1) / 2) * cell
-    r = np.hypot(x, y)
-    heights = np.where((r <= 1) & ((sign > 0) | (r > 1.5 * cell)), -sign * r * 0.3, np.nan)
-    return heights, r, cell, (np.abs(x) + np.abs(y)) / r
-
-
-def specific_area(scheme, radius_cells, sign):
-    """Area per contour width over the true one, on a ring: mean and standard deviation.
-
-    What passes a cell goes on by the mean way ℓ that its shares lead down the fall line, so the width it takes is a/ℓ.
-    """
-    heights, r, cell, _ = cone(radius_cells, sign)
-    counted = flow_accumulation(flow_direction(raster(heights), scheme=scheme, cell_size_m=cell)).values
-    codes = flow_direction(raster(heights)).values
-    ratios = []
-    for i, j in zip(*np.nonzero((r >= 0.45) & (r < 0.6))):
-        if scheme == "d8":
-            parts = {OFFSET[codes[i, j]]: 1.0}
-        else:
-            parts = shares(scheme, lambda down, right, i=i, j=j: float(heights[i + down, j + right]), cell, cell)
-        way = sign * sum(part * (r[i + down, j + right] - r[i, j]) for (down, right), part in parts.items())
-        true = r[i, j] / 2 if sign > 0 else (1 - r[i, j] ** 2) / (2 * r[i, j])
-        ratios.append((counted[i, j] - 0.5) * way / true)
-    return np.mean(ratios), np.std(ratios)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
