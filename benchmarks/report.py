@@ -20,6 +20,7 @@ SCRIPTS = {
     "Storms and R": "erosivity.py",
     "Rasters written": "rasters.py",
     "The whole job": "chain.py",
+    "The graphs over tile borders at 10¹¹ cells": "borders.py",
     "Start of the command": "startup.py",
 }
 
