@@ -41,7 +41,7 @@ def on_chunks(passes: TwoPasses, layout: Layout, blocks: list[Any]) -> list[Any]
     states = int(cells * passes.state_bytes)
     inputs = sum(raster.size * raster.dtype.itemsize for raster in rasters)
     before, spilled = planned(rasters)
-    in_memory = before + states + inputs <= memory_budget() / 2
+    in_memory = before + states + inputs <= memory_budget() / 4
     name = f"{passes.step}-{tokenize(passes, layout, [getattr(block, 'name', block) for block in blocks], in_memory, BLOCK)}"
     frames = [Frames(raster, passes.ring, passes.step, on_disk=not in_memory) for raster in rasters]
     scratch = None if in_memory else shared_scratch(name, passes.step, states + inputs + spilled)

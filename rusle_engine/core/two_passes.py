@@ -28,7 +28,7 @@ def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, 
     """Run ``passes`` over rasters (y, x) of one grid; numbers and 0-d arrays reach ``summarise`` as they are, after the tiles.
 
     Lazy rasters in several chunks are worked on chunk by chunk. States, and the chunks themselves, stay in memory between the passes when all
-    of them fit into half of the memory budget; if not, they go to the disk (``core/scratch.py``), and memory is that of a few tiles.
+    of them fit into a quarter of the memory budget; if not, they go to the disk (``core/scratch.py``), and memory is that of a few tiles.
 
     Raises
     ------

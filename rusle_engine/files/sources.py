@@ -63,14 +63,18 @@ class RasterSource:
         """Values of rows ``top`` to ``bottom`` and columns ``left`` to ``right``; where files overlap, the first valid one counts."""
         top, bottom = top + self.row, bottom + self.row
         left, right = left + self.column, right + self.column
+        first = self.pieces[0]
+        rows, columns = (top - first.row, bottom - first.row), (left - first.column, right - first.column)
+        if len(self.pieces) == 1 and min(rows[0], columns[0]) >= 0 and rows[1] <= first.height and columns[1] <= first.width:
+            return self._values(first, (rows, columns))
         out = np.full((bottom - top, right - left), np.nan, self.dtype)
         for piece in self.pieces:
             rows = max(top, piece.row), min(bottom, piece.row + piece.height)
             columns = max(left, piece.column), min(right, piece.column + piece.width)
             if rows[0] >= rows[1] or columns[0] >= columns[1]:
                 continue
-            part = out[rows[0] - top : rows[1] - top, columns[0] - left : columns[1] - left]
             window = ((rows[0] - piece.row, rows[1] - piece.row), (columns[0] - piece.column, columns[1] - piece.column))
+            part = out[rows[0] - top : rows[1] - top, columns[0] - left : columns[1] - left]
             np.copyto(part, self._values(piece, window), where=np.isnan(part))
         return out
 
@@ -95,10 +99,11 @@ class RasterSource:
 def as_values(raw: np.ndarray[Any, Any], piece: Piece, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """Stored numbers as values: nodata NaN, then ``value = stored · scale + offset`` (in float64) where the file says so."""
     scaled = (piece.scale, piece.offset) != (1.0, 0.0)
-    values = (raw.astype(np.float64) * piece.scale + piece.offset if scaled else raw).astype(dtype)
     nodata = stored_nodata(piece)
-    if nodata is not None:
-        values[raw == nodata] = np.nan
+    missing = None if nodata is None else raw == nodata
+    values = (raw.astype(np.float64) * piece.scale + piece.offset if scaled else raw).astype(dtype, copy=False)
+    if missing is not None:
+        values[missing] = np.nan
     return values
 
 
