@@ -14,6 +14,7 @@ from rusle_engine.factors.c import c_factor as c_factor
 from rusle_engine.factors.cover import vegetation_cover as vegetation_cover
 from rusle_engine.factors.crop_calendar import crop_soil_loss_ratios as crop_soil_loss_ratios
 from rusle_engine.factors.e import e_factor as e_factor
+from rusle_engine.factors.erosivity_grid import erosivity_on_grid as erosivity_on_grid
 from rusle_engine.factors.k import k_factor as k_factor
 from rusle_engine.factors.ls import ls_factor as ls_factor
 from rusle_engine.factors.ndvi_bounds import ndvi_bounds as ndvi_bounds
@@ -22,9 +23,15 @@ from rusle_engine.factors.p import p_factor as p_factor
 from rusle_engine.factors.r import r_factor as r_factor
 from rusle_engine.factors.soil_texture import depth_weighted as depth_weighted
 from rusle_engine.factors.soil_texture import usda_texture as usda_texture
+from rusle_engine.factors.station_erosivity import interpolate_erosivity as interpolate_erosivity
+from rusle_engine.factors.station_quality import checked_rain as checked_rain
+from rusle_engine.factors.stations import interpolate_stations as interpolate_stations
+from rusle_engine.factors.storm_erosivity import erosivity_of_storms as erosivity_of_storms
 from rusle_engine.factors.storms import erosive_storms as erosive_storms
+from rusle_engine.factors.storms import storm_table as storm_table
 from rusle_engine.factors.t import t_factor as t_factor
 from rusle_engine.files.barriers import rasterize_barriers as rasterize_barriers
+from rusle_engine.files.rain_grids import open_rain_grid as open_rain_grid
 from rusle_engine.files.rasters import open_raster as open_raster
 from rusle_engine.files.series import open_series as open_series
 from rusle_engine.runs.config import load_config as load_config

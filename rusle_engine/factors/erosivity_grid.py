@@ -10,7 +10,7 @@ from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import Tile, is_lazy, pointwise
 from rusle_engine.core.variables import EROSIVITY, EROSIVITY_SHARE
-from rusle_engine.factors.station_erosivity import shares_of
+from rusle_engine.factors.station_erosivity import no_shares, shares_of
 from rusle_kernels import interpolation as kernels
 
 GridResampling = Literal["bilinear", "nearest"]
@@ -35,7 +35,8 @@ def erosivity_on_grid(erosivity: xr.Dataset, grid: xr.DataArray, resampling: Gri
     Returns
     -------
     Dataset
-        R [MJ mm ha-1 h-1 yr-1] over (y, x) and, where the method tells it, wr [1] over (half_month, y, x); lazy when ``grid`` is.
+        R [MJ mm ha-1 h-1 yr-1] over (y, x) and wr [1] over (half_month, y, x), lazy when ``grid`` is; wr is 24 NaN where the method
+        tells none.
 
     Raises
     ------
@@ -48,9 +49,11 @@ def erosivity_on_grid(erosivity: xr.Dataset, grid: xr.DataArray, resampling: Gri
     lay = _Layer(r, grid, resampling)
     attrs = {**{str(name): value for name, value in erosivity.attrs.items()}, "resampling": resampling}
     result = xr.Dataset({"R": EROSIVITY.describe(lay(r.values), **attrs)}, attrs=attrs)
+    shares = no_shares()
     if "wr" in erosivity and np.isfinite(erosivity["wr"].values).any():
         of_half_months = np.where(r.values > 0, r.values * erosivity["wr"].values, np.where(np.isnan(r.values), np.nan, 0.0))
-        result["wr"] = EROSIVITY_SHARE.describe(shares_of([lay(part) for part in of_half_months]), **attrs)
+        shares = shares_of([lay(part) for part in of_half_months])
+    result["wr"] = EROSIVITY_SHARE.describe(shares, **attrs)
     return result
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from rusle_engine.core.lift import Tile, pointwise
+from rusle_engine.core.lift import Tile, is_lazy, pointwise
 from rusle_engine.core.variables import EROSIVITY, EROSIVITY_SHARE, Units, units_of
 from rusle_engine.factors.stations import InterpolationMethod, Surfaces
 from rusle_engine.factors.variograms import VariogramShape
@@ -47,8 +47,8 @@ def interpolate_erosivity(
     Returns
     -------
     Dataset, DataFrame
-        R [MJ mm ha-1 h-1 yr-1] over (y, x) and wr [1] over (half_month, y, x), float64, lazy when ``grid`` is, wr NaN where the stations
-        tell none; and the table of ``cross_validation``.
+        R [MJ mm ha-1 h-1 yr-1] over (y, x) and wr [1] over (half_month, y, x), float64, lazy when ``grid`` is; wr is 24 NaN
+        where the method tells none; and the table of ``cross_validation``.
 
     Raises
     ------
@@ -73,8 +73,8 @@ def interpolate_erosivity(
     attrs = own | {("interpolation" if name == "method" else name): value for name, value in surfaces.described().items()}
     result = xr.Dataset({"R": EROSIVITY.describe(surfaces.lay(surfaces.known.values), **attrs)})
     parts = [_of_half_month(erosivity, surfaces.known.names, half_month, surfaces.known.values) for half_month in range(24)]
-    if not any(np.isnan(part).any() for part in parts):
-        result["wr"] = EROSIVITY_SHARE.describe(shares_of([surfaces.lay(part) for part in parts]), **attrs)
+    told = not any(np.isnan(part).any() for part in parts)
+    result["wr"] = EROSIVITY_SHARE.describe(shares_of([surfaces.lay(part) for part in parts]) if told else no_shares(), **attrs)
     result.attrs = attrs
     return result, surfaces.report
 
@@ -89,7 +89,13 @@ def shares_of(parts: list[xr.DataArray]) -> xr.DataArray:
     """What each half-month is of the sum of the 24, along ``half_month``; NaN where that is 0."""
     total = pointwise(_sum, *parts)
     shares = [pointwise(_divide, part, total) for part in parts]
-    return xr.concat(shares, dim=pd.Index(np.arange(1, 25), name="half_month"), join="exact")
+    joined = xr.concat(shares, dim=pd.Index(np.arange(1, 25), name="half_month"), join="exact")
+    return joined.chunk({"half_month": -1}) if is_lazy(joined) else joined
+
+
+def no_shares() -> xr.DataArray:
+    """The shares where totals of rain do not tell them: 24 NaN."""
+    return xr.DataArray(np.full(24, np.nan), dims="half_month", coords={"half_month": np.arange(1, 25)})
 
 
 def _sum(*tiles: Tile) -> None:

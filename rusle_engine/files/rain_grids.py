@@ -144,7 +144,7 @@ def _netcdf_or_zarr(files: tuple[Path, ...], variable: str | None, crs: str | No
 def _dataset(file: Path) -> xr.Dataset:
     try:
         if file.suffix.lower() == ZARR:
-            return xr.open_zarr(file, chunks={})
+            return xr.open_zarr(file, chunks={}, consolidated=False)
         with file.open("rb") as opened:
             engine = _ENGINES.get(opened.read(3))
         if engine is None:
