@@ -7,93 +7,113 @@ weight is 0 adds nothing, whatever its cover is; another that is NaN makes the m
 
 import math
 
+import numpy as np
+
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.cover import dimidiate_pixel
-from rusle_kernels.elementary import exp
+from rusle_kernels.cover import between_zero_and_one
+from rusle_kernels.elementary import exp2_of_moderate
 from rusle_kernels.tables import position
 
+_LOG2_E = 1.4426950408889634
 _BLOCK = 1024  # cells whose sums stay in the nearest memory
 
 
 @inline
-def over_weights(start, width, layers, wr, out):
-    """Divide the sums of a block by what they were weighted with."""
-    for c in range(start, start + width):
-        total = 0.0
-        for p in range(layers):
-            total += wr[p % 24, 0 if wr.shape[1] == 1 else c]
-        out[0, c] /= total
+def divide_by_weights(sums, totals, start, years, wr):
+    """Divide the sums of a block by what they were weighted with; ``totals`` is scratch."""
+    width = sums.size
+    totals[:width] = 0.0
+    for i in range(24):
+        if wr.shape[1] == 1:
+            totals[:width] += wr[i, 0]
+        else:
+            weights = wr[i, start : start + width]
+            for c in range(width):
+                totals[c] += weights[c]
+    for c in range(width):
+        sums[c] /= totals[c] * years
+
+
+@inline
+def scaled_cover(index, soil, scale):
+    return between_zero_and_one((index - soil) * scale)
 
 
 @inline
 def ratio_by_growth(cover, a, b, rate):
-    return 1.0 / (a + b * exp(rate * cover))
+    return 1.0 / (a + b * exp2_of_moderate(rate * cover)) + 0.0 * cover  # NaN stays NaN
 
 
 @inline
 def ratio_forest(cover, understorey):
-    return 0.44468 * exp(-3.20096 * understorey) - 0.04099 * exp(cover - cover * understorey) + 0.025
+    canopy = exp2_of_moderate(_LOG2_E * (cover - cover * understorey)) + 0.0 * cover
+    ground = exp2_of_moderate(_LOG2_E * -3.20096 * understorey) + 0.0 * understorey
+    return 0.44468 * ground - 0.04099 * canopy + 0.025
 
 
 @kernel
 def b_by_growth(index, soil, vegetation, a, b, base, wr, out):
     """``1 / (a + b · base^(100 cover))``: grass and shrub; ``out`` is (1, cells)."""
     layers, cells = index.shape
-    rate = 100.0 * math.log(base)
+    totals, scale, rate = np.empty(_BLOCK), 1.0 / (vegetation - soil), 100.0 * math.log2(base)
     for start in range(0, cells, _BLOCK):
-        width = min(_BLOCK, cells - start)
-        for c in range(start, start + width):
-            out[0, c] = 0.0
+        end = min(start + _BLOCK, cells)
+        sums = out[0, start:end]
+        sums[:] = 0.0
         for p in range(layers):
-            i = p % 24
-            if wr.shape[1] == 1:
-                weight = wr[i, 0]
-                if weight != 0.0:
-                    for c in range(start, start + width):
-                        out[0, c] += weight * ratio_by_growth(dimidiate_pixel(index[p, c], soil, vegetation), a, b, rate)
-            else:
-                for c in range(start, start + width):
-                    if wr[i, c] != 0.0:
-                        out[0, c] += wr[i, c] * ratio_by_growth(dimidiate_pixel(index[p, c], soil, vegetation), a, b, rate)
-        over_weights(start, width, layers, wr, out)
+            layer, weight = index[p, start:end], wr[p % 24, 0]
+            if wr.shape[1] > 1:
+                weights = wr[p % 24, start:end]
+                for c in range(sums.size):
+                    ratio = ratio_by_growth(scaled_cover(layer[c], soil, scale), a, b, rate)
+                    sums[c] += 0.0 if weights[c] == 0.0 else weights[c] * ratio
+            elif weight != 0.0:
+                for c in range(sums.size):
+                    sums[c] += weight * ratio_by_growth(scaled_cover(layer[c], soil, scale), a, b, rate)
+        divide_by_weights(sums, totals, start, layers // 24, wr)
 
 
 @kernel
 def b_forest(index, soil, vegetation, understorey, wr, out):
     """Trees with what grows under them: ``understorey`` is (1, cells), or has a layer for each half-month of a year or of all years."""
     layers, cells = index.shape
+    totals, scale = np.empty(_BLOCK), 1.0 / (vegetation - soil)
     for start in range(0, cells, _BLOCK):
-        width = min(_BLOCK, cells - start)
-        for c in range(start, start + width):
-            out[0, c] = 0.0
+        end = min(start + _BLOCK, cells)
+        sums = out[0, start:end]
+        sums[:] = 0.0
         for p in range(layers):
-            i, below = p % 24, p % understorey.shape[0]
-            if wr.shape[1] == 1:
-                weight = wr[i, 0]
-                if weight != 0.0:
-                    for c in range(start, start + width):
-                        out[0, c] += weight * ratio_forest(dimidiate_pixel(index[p, c], soil, vegetation), understorey[below, c])
-            else:
-                for c in range(start, start + width):
-                    if wr[i, c] != 0.0:
-                        out[0, c] += wr[i, c] * ratio_forest(dimidiate_pixel(index[p, c], soil, vegetation), understorey[below, c])
-        over_weights(start, width, layers, wr, out)
+            layer, below, weight = index[p, start:end], understorey[p % understorey.shape[0], start:end], wr[p % 24, 0]
+            if wr.shape[1] > 1:
+                weights = wr[p % 24, start:end]
+                for c in range(sums.size):
+                    ratio = ratio_forest(scaled_cover(layer[c], soil, scale), below[c])
+                    sums[c] += 0.0 if weights[c] == 0.0 else weights[c] * ratio
+            elif weight != 0.0:
+                for c in range(sums.size):
+                    sums[c] += weight * ratio_forest(scaled_cover(layer[c], soil, scale), below[c])
+        divide_by_weights(sums, totals, start, layers // 24, wr)
 
 
 @kernel
 def weighted_mean(ratios, wr, out):
     """Of ratios that are there already, (half-months, cells)."""
     layers, cells = ratios.shape
+    totals = np.empty(_BLOCK)
     for start in range(0, cells, _BLOCK):
-        width = min(_BLOCK, cells - start)
-        for c in range(start, start + width):
-            out[0, c] = 0.0
+        end = min(start + _BLOCK, cells)
+        sums = out[0, start:end]
+        sums[:] = 0.0
         for p in range(layers):
-            for c in range(start, start + width):
-                weight = wr[p % 24, 0 if wr.shape[1] == 1 else c]
-                if weight != 0.0:
-                    out[0, c] += weight * ratios[p, c]
-        over_weights(start, width, layers, wr, out)
+            layer, weight = ratios[p, start:end], wr[p % 24, 0]
+            if wr.shape[1] > 1:
+                weights = wr[p % 24, start:end]
+                for c in range(sums.size):
+                    sums[c] += 0.0 if weights[c] == 0.0 else weights[c] * layer[c]
+            elif weight != 0.0:
+                for c in range(sums.size):
+                    sums[c] += weight * layer[c]
+        divide_by_weights(sums, totals, start, layers // 24, wr)
 
 
 @kernel

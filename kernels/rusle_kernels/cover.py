@@ -4,7 +4,7 @@ Where an equation wants vegetation cover, ``index`` is NDVI with the NDVI of bar
 """
 
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.elementary import exp, log, log10, power
+from rusle_kernels.elementary import exp, exp2_of_moderate, log, log2_of_normal
 from rusle_kernels.tables import position
 
 
@@ -19,6 +19,12 @@ def dimidiate_pixel(ndvi, ndvi_soil, ndvi_vegetation):
     return between_zero_and_one((ndvi - ndvi_soil) / (ndvi_vegetation - ndvi_soil))
 
 
+@inline
+def log10_of_cover(cover):
+    """The decimal logarithm of a cover above 0, in any unit; some number at 0, which the caller looks after."""
+    return 0.3010299956639812 * log2_of_normal(cover) + 0.0 * cover  # NaN stays NaN
+
+
 @kernel
 def cover_dimidiate(ndvi, ndvi_soil, ndvi_vegetation, out):
     for i in range(out.shape[0]):
@@ -31,7 +37,7 @@ def c_cai2000(index, soil, vegetation, out):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             percent = 100.0 * dimidiate_pixel(index[i, j], soil, vegetation)  # the equation wants percent
-            curve = 0.6508 - 0.3436 * log10(percent)
+            curve = 0.6508 - 0.3436 * log10_of_cover(percent)
             out[i, j] = 1.0 if percent <= 0.1 else (0.0 if percent >= 78.3 else curve)
 
 
@@ -40,7 +46,7 @@ def c_liu1999(index, soil, vegetation, out):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             cover = dimidiate_pixel(index[i, j], soil, vegetation)  # this one wants a fraction
-            curve = between_zero_and_one(0.221 - 0.595 * log10(cover))  # it comes to 1 at 0.04906
+            curve = between_zero_and_one(0.221 - 0.595 * log10_of_cover(cover))  # it comes to 1 at 0.04906
             out[i, j] = 1.0 if cover <= 0.049 else curve
 
 
@@ -72,7 +78,9 @@ def c_durigon2014(ndvi, scale, out):
 def c_ndvi_power(ndvi, out):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] = power(between_zero_and_one((1.0 - ndvi[i, j]) / 2.0), 1.0 + ndvi[i, j])
+            base = between_zero_and_one((1.0 - ndvi[i, j]) / 2.0)
+            power = exp2_of_moderate((1.0 + ndvi[i, j]) * log2_of_normal(base)) + 0.0 * base  # NaN stays NaN
+            out[i, j] = 0.0 if base == 0.0 else power
 
 
 @kernel
@@ -88,12 +96,14 @@ def c_panagos2015(index, classes, soil, vegetation, codes, least, most, out):
 
     Returns how many cells hold a class that is not in the sorted ``codes`` (NaN in ``out``).
     """
-    unknown = 0
+    unknown, known, row = 0, float("nan"), -1
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = float("nan")
             if classes[i, j] == classes[i, j]:
-                row = position(codes, classes[i, j])
+                if classes[i, j] != known:  # neighbours are mostly of one class
+                    known = classes[i, j]
+                    row = position(codes, known)
                 if row < 0:
                     unknown += 1
                 elif least[row] == most[row]:

@@ -39,21 +39,19 @@ def half_months(ndvi, good, middles, weights, longest_gap, scratch, out):
             for gap in range(last + 1, dates):
                 held = last >= 0 and middles[dates - 1] - middles[last] <= longest_gap
                 scratch[gap, c] = scratch[last, c] if held else float("nan")
+        mean = scratch[dates, :width]
         for p in range(out.shape[0]):
-            for c in range(width):
-                scratch[dates, c] = 0.0
+            mean[:] = 0.0
             for t in range(dates):
                 weight = weights[p, t]
                 if weight != 0.0:
+                    layer = scratch[t, :width]
                     for c in range(width):
-                        scratch[dates, c] += weight * scratch[t, c]
+                        mean[c] += weight * layer[c]
+            target = out[p, start : start + width]
             for c in range(width):
-                value = scratch[dates, c]
-                if value > 1.0:
-                    value = 1.0
-                elif value < -1.0:
-                    value = -1.0
-                out[p, start + c] = value
+                held = 1.0 if mean[c] > 1.0 else mean[c]
+                target[c] = -1.0 if held < -1.0 else held
 
 
 @kernel

@@ -22,12 +22,14 @@ def position(codes, code):
 @kernel
 def lookup(classes, codes, values, out):
     """The value of each cell's class; returns how many cells hold a class that is not in ``codes`` (NaN in ``out``)."""
-    unknown = 0
+    unknown, known, row = 0, float("nan"), -1
     for i in range(classes.shape[0]):
         for j in range(classes.shape[1]):
             out[i, j] = float("nan")
             if classes[i, j] == classes[i, j]:
-                row = position(codes, classes[i, j])
+                if classes[i, j] != known:  # neighbours are mostly of one class
+                    known = classes[i, j]
+                    row = position(codes, known)
                 if row >= 0:
                     out[i, j] = values[row]
                 else:
@@ -38,11 +40,14 @@ def lookup(classes, codes, values, out):
 @kernel
 def override(factor, classes, codes, values, out):
     """``factor``, except where the cell's class is in ``codes``: there its value. No class, no result."""
+    known, row = float("nan"), -1
     for i in range(factor.shape[0]):
         for j in range(factor.shape[1]):
             out[i, j] = float("nan")
             if classes[i, j] == classes[i, j]:
-                row = position(codes, classes[i, j])
+                if classes[i, j] != known:
+                    known = classes[i, j]
+                    row = position(codes, known)
                 out[i, j] = values[row] if row >= 0 else factor[i, j]
 
 

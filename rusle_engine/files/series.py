@@ -1,6 +1,7 @@
 """A raster over time: files with dates in their names, or a NetCDF or Zarr store with a time axis; one lazy stack, cut in space only."""
 
 import datetime as dt
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -205,7 +206,7 @@ def _window(source: _Stack, key: tuple[slice, slice, slice]) -> np.ndarray[Any, 
 
 def _store(paths: Paths) -> Path | None:
     """The NetCDF file or Zarr store that ``paths`` names, if it names one."""
-    listed = [paths] if isinstance(paths, str) or hasattr(paths, "__fspath__") else list(paths)
+    listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     stores = [path for path in map(local_path, listed) if path.suffix.lower() in _STORES]
     if len(stores) > 1 or (stores and len(listed) > 1):
         raise InputError(f"{stores[0]} and others were given; expected one NetCDF file or Zarr store")

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from rusle_engine.core.errors import GridMismatchError, InputError
 from rusle_engine.factors.b import METHODS, b_factor
+from rusle_engine.factors.c import c_factor
+from rusle_engine.files.configs import configs_folder
+from rusle_engine.files.tables import read_table
 
 WR = [
     0,
@@ -252,3 +255,18 @@ def test_lazy_equals_eager_on_any_tiling(method, per_cell, rows, columns, tile):
     assert lazy.dims == eager.dims == ("y", "x")
     assert lazy.values.tobytes() == eager.values.tobytes()
     assert 0 <= eager.min().item() <= eager.max().item() <= 1
+
+
+def test_the_tables_that_come_with_the_package_can_be_used():
+    tables = configs_folder() / "tables"
+    landuse = read_table(tables / "b_landuse.csv")
+    codes = landuse["code"].to_numpy(np.float64)[None]
+    cover = field(0.5, 1, codes.size)
+    b = b_factor(fvc=cover, wr=WR, method="csle_landuse", landcover=codes, landuse=landuse, understorey=0.3)
+    assert b.values[0, 0] == 1.0  # cropland takes T
+    assert np.isfinite(b.values).all()
+    assert set(landuse["status"]) <= {"verified", "unverified", "illustrative"}
+    ranges = read_table(tables / "c_ranges.csv")
+    assert np.isfinite(c_factor(landcover=codes, fvc=cover[0], ranges=ranges, method="panagos2015").values).all()
+    maize = c_factor(landcover=1, calendar=read_table(tables / "crop_calendar.csv"), method="renard1997").item()
+    assert 0.2 < maize < 0.6
