@@ -234,8 +234,8 @@ def ls_factor(
         Exponent of the slope by which freeman1991 shares water out, for ``desmet_govers1996``, ``moore_burch1986`` and
         ``bohner_selige2006``; 1.1 when not given.
     barriers
-        Field boundaries, roads, ditches, terraces as codes: 1 water stops here, 2 water goes round, 0 or none neither; for
-        ``desmet_govers1996``, ``moore_burch1986`` and ``bohner_selige2006``.
+        Ditches, walls, roads, field boundaries as codes: 1 water that enters ends there, 2 water goes round, 0 or none neither
+        (``flow_direction``). Slopes and areas end with the water; S and LS of the cells stay those of the DEM.
     max_slope_length_m
         Longest slope [m], along the horizontal: slope lengths are clipped there, never L itself; none when not given.
     max_steepness_degree

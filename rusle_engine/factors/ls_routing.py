@@ -39,29 +39,31 @@ class Routing:
             if scheme.routing != "d8":
                 raise InputError(f"direction holds D8 directions, and routing is {scheme.routing!r}; give one of them")
             _, self._given["codes"] = same_grid({"dem": heights, "direction": require_directions(direction)})
-        self._barriers = None if barriers is None else same_grid({"dem": heights, "barriers": labelled(barriers)})[1]
+        self._barriers = None if barriers is None else labelled(barriers).fillna(0)
 
     @cached_property
     def filled(self) -> xr.DataArray:
         """The surface without depressions; where they are breached first, it may lie below the heights."""
-        return self._codes_and_fill[1] if self._own_directions else condition(self._heights)
+        together = self._own_directions and self._barriers is None  # before walls water would stand
+        return self._codes_and_fill[1] if together else condition(self._heights)
 
     @cached_property
     def codes(self) -> xr.DataArray:
         """D8 directions."""
         if "codes" in self._given:
             return self._given["codes"]
-        return self._codes_and_fill[0] if self._scheme.needs_fill else directions_on(self._heights, self._grid, **self._ties)
+        together = self._scheme.needs_fill and self._barriers is None
+        return self._codes_and_fill[0] if together else directions_on(self._heights, self._grid, **self._ways)
 
     @cached_property
     def area(self) -> xr.DataArray:
         """The area draining into each cell, its own excluded [m²]."""
         if "area" in self._given:
             return self._given["area"]
-        if self._barriers is None and ("codes" in self._given or self._scheme.routing == "d8"):
-            return upslope_area_of(self.codes, self._grid)
         scheme = self._scheme
-        return upslope_area(self._heights, self._grid, scheme=scheme.routing, exponent=scheme.routing_exponent, barriers=self._barriers, **self._ties)
+        if "codes" in self._given or scheme.routing == "d8":
+            return upslope_area_of(self.codes, self._grid)
+        return upslope_area(self._heights, self._grid, scheme=scheme.routing, exponent=scheme.routing_exponent, **self._ways)
 
     @property
     def _own_directions(self) -> bool:
@@ -71,11 +73,12 @@ class Routing:
 
     @cached_property
     def _codes_and_fill(self) -> tuple[xr.DataArray, xr.DataArray]:
-        return direction_and_fill(self._heights, self._grid, **self._ties)
+        return direction_and_fill(self._heights, self._grid, **self._ways)
 
     @property
-    def _ties(self) -> dict[str, Any]:
-        return {"flat_ties": self._scheme.flat_ties, "quantum_m": self._scheme.quantum_m}
+    def _ways(self) -> dict[str, Any]:
+        """The options of the ways that water takes, whatever the scheme."""
+        return {"flat_ties": self._scheme.flat_ties, "quantum_m": self._scheme.quantum_m, "barriers": self._barriers}
 
     def said(self, *, on_paths: bool) -> str:
         """How the routing came about, in words."""

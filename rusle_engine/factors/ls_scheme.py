@@ -22,6 +22,7 @@ from rusle_engine.factors.ls_methods import (
     form_of,
 )
 from rusle_engine.factors.ls_parts import positive, said, steepest_angle
+from rusle_engine.factors.ls_presets import PRESETS
 from rusle_engine.terrain.breaching import BreachLimits
 from rusle_engine.terrain.conditioning import ConditionMethod, require_method
 from rusle_engine.terrain.flat_ties import FlatTies
@@ -41,6 +42,11 @@ _ONLY_WITH = {
     "routing": tuple(name for name in get_args(LengthMethod) if name not in ON_PATHS),
 }
 """The methods of L that an option belongs to."""
+_OF_A_PRACTICE = (
+    *("length", "steepness", "exponent", "rill_ratio", "routing", "routing_exponent", "form", "slope_surface"),
+    *("max_slope_length_m", "max_steepness_degree", "cutoff_below_5_pct", "cutoff_from_5_pct"),
+)
+"""The options that tell practices apart; channels, water and the ways of flats belong to the terrain."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,15 @@ class Scheme:
         return self.exponent_method in WITH_RILLS
 
     @property
+    def practice(self) -> str:
+        """The name of the preset that these options are."""
+        for name, preset in PRESETS.items():
+            meant = Scheme(**preset.options)
+            if not preset.own_cell_in_area and all(getattr(self, option) == getattr(meant, option) for option in _OF_A_PRACTICE):
+                return name
+        return "own options"
+
+    @property
     def breach_limits(self) -> BreachLimits:
         """How long and deep a breach may be, where depressions are breached."""
         return BreachLimits.of(self.max_breach_length_m, self.max_breach_depth_m)
@@ -142,6 +157,7 @@ class Scheme:
         parts = tuple(dict.fromkeys((self.length, self.steepness_method, self.exponent_method)))
         checked = self.max_steepness_degree is None and all(METHODS[part].status == "verified" for part in parts)
         return {
+            "practice": self.practice,
             "method": " x ".join(dict.fromkeys((self.length, self.steepness_method))),
             "length": self.length,
             "steepness": self.steepness_method,

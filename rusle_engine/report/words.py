@@ -192,6 +192,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "capped_pct": ("坡长达到上限的面积", "land whose slope length is capped"),
     "channel_pct": ("沟道面积", "land taken as channels"),
     "raised_pct": ("填洼抬高的面积", "land raised by filling depressions"),
+    "practice": ("LS 算法体系", "practice of LS"),
     "held_pct": ("坡度因子取上限的面积", "land steeper than S is followed"),
     "longest_slope_m": ("最长坡长", "longest slope length"),
     "max_slope_length_m": ("坡长上限", "longest slope allowed"),

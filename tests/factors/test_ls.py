@@ -247,6 +247,7 @@ def test_attributes_name_the_whole_scheme():
     assert ls.name == "LS"
     assert ls.attrs["units"] == "1"
     scheme = {
+        "practice": "own options",
         "length": "desmet_govers1996",
         "steepness": "liu1994",
         "exponent": "mccool1989",

@@ -6,6 +6,7 @@ import xarray as xr
 
 from rusle_engine.core.grid import Grid
 from rusle_engine.factors.ls import ls_factor, ls_with_flags
+from rusle_engine.factors.ls_presets import PRESETS
 from rusle_engine.terrain.conditioning import condition
 from rusle_engine.terrain.flow import flow_direction, upslope_area, upslope_area_of
 from rusle_engine.terrain.slope import slope
@@ -106,3 +107,29 @@ def test_the_exponent_of_the_routing_is_named():
     area = upslope_area(dem, Grid.of(dem, 30.0), scheme="freeman1991", exponent=4.0)
     assert np.array_equal(steep.upslope_area_m2, area, equal_nan=True)
     assert steep.ls.attrs["routing_exponent"] == 4.0
+
+
+def test_a_ditch_ends_areas_and_paths_and_a_wall_leads_water_round():
+    heights = 0.2 * 30.0 * np.arange(12)[::-1, np.newaxis] * np.ones((1, 9)) + 100
+    barriers = np.full(heights.shape, np.nan)  # none; 1 a ditch across the slope, 2 a wall in half of it
+    barriers[4] = 1
+    options = {"units": "m", "cell_size_m": 30.0, "barriers": barriers, "components": True}
+    by_area = ls_factor(heights, **options)
+    assert by_area.upslope_area_m2.values[:, 4].tolist() == [900.0 * i for i in (0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6)]
+    by_path = ls_factor(heights, length="foster_wischmeier1974", **options)
+    assert by_path.slope_length_m.values[:, 4].tolist() == [15.0 + 30 * i for i in (0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6)]
+    barriers[4] = np.where(np.arange(9) < 5, 2, 0)
+    round_it = ls_factor(heights, water_depth_m=0.5, **options)
+    assert round_it.upslope_area_m2.values[5, :5].tolist() == [900.0] * 5  # of the wall itself
+    assert round_it.upslope_area_m2.values[4, 5] >= 2 * 4 * 900.0  # what comes down at the end of the wall, and its own column
+    assert (round_it.ls > 0).all()  # a wall is no water
+    for parts in (by_area, by_path, round_it):
+        assert np.allclose(parts.theta, np.arctan(0.2))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_practice_is_named_by_its_options_whatever_the_channels(name):
+    ls = ls_factor(terrain(), units="m", cell_size_m=30.0, channel_area_m2=50_000.0, **PRESETS[name].options)
+    assert ls.attrs["practice"] == ("own options" if PRESETS[name].own_cell_in_area else name)
+    other = ls_factor(terrain(), units="m", cell_size_m=30.0, **(PRESETS[name].options | {"max_slope_length_m": 250.0}))
+    assert other.attrs["practice"] == "own options"
