@@ -31,10 +31,10 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection, tokenize
-from dask.highlevelgraph import HighLevelGraph
 
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.errors import InputError, OutputError
+from rusle_engine.core.frames import Frames, frame, layered, shared_scratch, waits_on_disk
 from rusle_engine.core.memory import memory_budget, require_memory, usable_threads
 from rusle_engine.core.scratch import Scratch
 from rusle_engine.core.tiles import Layout, Place, Tile
@@ -95,23 +95,12 @@ def exchange(problem: Exchange, *arrays: xr.DataArray) -> xr.DataArray:
         return _labelled(first, result)
     chunks = lazy[0].data.chunks if lazy else tuple((length,) for length in first.shape)
     layout = Layout(*chunks)
-    blocks = [array.data if array.ndim == 0 else _padded(array, chunks, around) for array, around in _with(arrays, problem.around)]
-    return _labelled(first, _lazily(problem, layout, blocks))
-
-
-def _with(arrays: Sequence[xr.DataArray], around: Sequence[Any]) -> Iterator[tuple[xr.DataArray, Any]]:
-    values = iter(around)
-    return ((array, next(values) if array.ndim == 2 else None) for array in arrays)
+    blocks = [array.chunk(dict(zip(array.dims, chunks))).data for array in rasters]
+    return _labelled(first, _lazily(problem, layout, blocks, [array.data for array in arrays if array.ndim == 0]))
 
 
 def _labelled(first: xr.DataArray, data: Any) -> xr.DataArray:
     return first.copy(data=data).drop_attrs(deep=False)
-
-
-def _padded(array: xr.DataArray, chunks: Any, around: Any) -> Any:
-    """Chunks with a ring of one cell, ``around`` beyond the raster."""
-    blocks = array.chunk(dict(zip(array.dims, chunks))).data
-    return da.overlap.overlap(blocks, depth=1, boundary=around, allow_rechunk=False)
 
 
 def _framed(values: Tile, place: Place, around: Any) -> Tile:
@@ -298,11 +287,15 @@ class _Files:
         return _mapped(self.scratch.folder / name, kind, (self.shape[0], 1 if by_row else self.shape[1]))
 
 
+def _prepared(problem: Exchange, place: Place, tiles: list[Any], neighbours: list[Any], numbers: list[Any]) -> tuple[Tile, Tile, Tile]:
+    framed = (frame(tile, near, around, 1) for tile, near, around in zip(tiles, neighbours, problem.around))
+    return problem.prepare(*framed, *numbers, place)
+
+
 def _deposit(problem: Exchange, files: _Files, place: Place, *inputs: Any) -> None:
     """Prepare a tile and write it down."""
-    prepared = problem.prepare(*inputs, place)
     names = ("surface", problem.surface_dtype, False), ("receivers", np.uint8, False), ("amounts", np.int64, problem.amounts_by_row)
-    for (name, kind, by_row), tile in zip(names, prepared):
+    for (name, kind, by_row), tile in zip(names, _prepared(problem, place, *inputs)):
         raster = files.raster(name, kind, by_row=by_row)
         raster[place.rows, slice(0, 1) if by_row else place.columns] = tile
 
@@ -328,41 +321,40 @@ def _finish(problem: Exchange, files: _Files, place: Place, name: str, numbers: 
     return problem.finish(np.array(surface[here]), np.array(total[here]), *numbers, place)
 
 
-def _prepared(problem: Exchange, place: Place, *inputs: Any) -> tuple[Tile, Tile, Tile]:
-    return problem.prepare(*inputs, place)
-
-
 def _nth(results: list[Tile], number: int) -> Tile:
     return results[number]
 
 
-def _lazily(problem: Exchange, layout: Layout, blocks: list[Any]) -> da.Array:
+def _lazily(problem: Exchange, layout: Layout, blocks: list[Any], given: list[Any]) -> da.Array:
     """The result as a dask array: tiles are prepared, one task passes on the sums, tiles are finished."""
     cells = sum(layout.heights) * sum(layout.widths)
     need = 2 * problem.prepared_bytes + 9.0 + 8.0
     in_memory = cells * need <= memory_budget() / 2
-    in_hand = usable_threads() * max(layout.largest_tile, problem.window**2) * WORKING_BYTES
+    in_hand = min(usable_threads() * max(layout.largest_tile, problem.window**2), cells) * WORKING_BYTES
     require_memory(cells, (in_hand if not in_memory else max(in_hand, cells * need)) / max(cells, 1), problem.step)
-    name = f"{problem.step}-{tokenize(problem, layout, [getattr(block, 'name', block) for block in blocks], in_memory)}"
+    frames = [Frames(block, 1, problem.step, on_disk=waits_on_disk(block, 1)) for block in blocks]
+    sources = [*(each.source for each in frames), *(number for number in given if is_dask_collection(number))]
+    numbers = [number.__dask_keys__()[0] if is_dask_collection(number) else number for number in given]
+    name = f"{problem.step}-{tokenize(problem, layout, [source.name for source in sources], numbers, in_memory)}"
     indices = list(product(range(len(layout.heights)), range(len(layout.widths))))
-    places = dict(zip(indices, layout.places))
-    graph: dict[Any, Any] = {"problem-" + name: problem, "layout-" + name: layout}
-    if not in_memory:
-        size = int(cells * (problem.prepared_bytes + 9.0))
-        graph["files-" + name] = _Files(Scratch(problem.step, size), (sum(layout.heights), sum(layout.widths)))
-    numbers = [block.__dask_keys__()[0] if is_dask_collection(block) else block for block in blocks if np.ndim(block) == 0]
-    for number, index in enumerate(indices):
-        inputs = [*((block.name, *index) for block in blocks if np.ndim(block) == 2), *numbers]
-        if in_memory:
-            graph["prepared-" + name, *index] = (_prepared, "problem-" + name, places[index], *inputs)
-            graph[name, *index] = (_nth, "passed-on-" + name, number)
-        else:
-            graph["prepared-" + name, *index] = (_deposit, "problem-" + name, "files-" + name, places[index], *inputs)
-            graph[name, *index] = (_finish, "problem-" + name, "files-" + name, places[index], "passed-on-" + name, numbers)
     tiles = [("prepared-" + name, *index) for index in indices]
+    graph: dict[Any, Any] = {"problem-" + name: problem, "layout-" + name: layout}  # by reference: it may hold a number for each row
+    disk = 0
     if in_memory:
         graph["passed-on-" + name] = (_results, "problem-" + name, "layout-" + name, tiles, numbers)
     else:
+        disk = int(cells * (problem.prepared_bytes + 9.0))
+        scratch = shared_scratch(name, problem.step, disk)
+        graph["files-" + name] = _Files(scratch, (sum(layout.heights), sum(layout.widths)))
         graph["passed-on-" + name] = (_pass_on_in_files, "problem-" + name, "files-" + name, tiles)
-    sources = [block for block in blocks if is_dask_collection(block)]
-    return da.Array(HighLevelGraph.from_collections(name, graph, sources), name, (layout.heights, layout.widths), meta=np.empty((0, 0), np.float64))
+    for number, (index, place) in enumerate(zip(indices, layout.places)):
+        of_tile = [each.of(*index) for each in frames]
+        inputs = place, [tile for tile, _ in of_tile], [around for _, around in of_tile], numbers
+        if in_memory:
+            graph["prepared-" + name, *index] = (_prepared, "problem-" + name, *inputs)
+            graph[name, *index] = (_nth, "passed-on-" + name, number)
+        else:
+            graph["prepared-" + name, *index] = (_deposit, "problem-" + name, "files-" + name, *inputs)
+            graph[name, *index] = (_finish, "problem-" + name, "files-" + name, place, "passed-on-" + name, numbers)
+    layers = layered(name, graph, sources, memory=int(cells * need) if in_memory else 0, disk=disk)
+    return da.Array(layers, name, (layout.heights, layout.widths), meta=np.empty((0, 0), np.float64))

@@ -1,8 +1,8 @@
 """Several receivers: against plain Python from the papers, closed forms on planes, cones and a valley, and any windows and tiles."""
 
+import gc
 import math
 from functools import cache, partial
-from pathlib import Path
 
 import dask
 import numpy as np
@@ -364,12 +364,13 @@ def test_what_does_not_fit_in_memory_goes_to_scratch_and_is_gone_afterwards(sche
         with dask.config.set({"rusle_engine.memory_budget": "4 MB", "rusle_engine.scratch": str(tmp_path)}):
             lazy = routing.chunk(y=64, x=50)
             total, weighted = flow_accumulation(lazy), flow_accumulation(lazy, weights=raster(weights, "1", (64, 50)))
-            assert len(list(tmp_path.glob("*/"))) == 2
+            assert len(list(tmp_path.iterdir())) >= 2
             assert total.values.tobytes() == counted.tobytes()
             assert total.values.tobytes() == counted.tobytes()
             assert weighted.values.tobytes() == summed.tobytes()
-    del total, weighted
-    assert not list(Path(tmp_path).glob("*/total*"))
+    del lazy, total, weighted
+    gc.collect()
+    assert not list(tmp_path.iterdir())
 
 
 def test_more_than_the_budget_is_refused_before_it_starts():
