@@ -58,6 +58,7 @@ def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statisti
     else:
         entry |= {"source": "constant" if isinstance(block, Constant) else factor.attrs.get("source", "raster"), "options": {}}
     entry["sources"] = [factor.attrs["source"]] if isinstance(block, MethodBlock) and "source" in factor.attrs else []
+    entry |= practice_of(factor)
     if "method_status" in factor.attrs:
         entry["method_status"] = factor.attrs["method_status"]
     if factor.ndim == 0:
@@ -71,6 +72,11 @@ def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statisti
         entry["record"] = {name: int(erosivity[name]) for name in _COVERAGE if name in erosivity}
         entry["wr"] = [None if math.isnan(share) else float(share) for share in erosivity["wr"].values]
     return entry
+
+
+def practice_of(factor: xr.DataArray) -> dict[str, str]:
+    """Whose practice an LS is, and how its water was routed; nothing of other factors."""
+    return {name: str(factor.attrs[name]) for name in ("practice", "routing") if name in factor.attrs}
 
 
 def _together(zones: pd.DataFrame, whole: tuple[str, str]) -> dict[str, Any]:

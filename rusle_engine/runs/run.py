@@ -28,7 +28,16 @@ from rusle_engine.runs import provenance
 from rusle_engine.runs.checks import MADE, checked, records_of
 from rusle_engine.runs.config import Config, exit_code_of, load_config
 from rusle_engine.runs.engine import engine
-from rusle_engine.runs.manifest import classes_entry, equation_entry, factor_entry, grid_entry, headline_entry, in_all, topography_entry
+from rusle_engine.runs.manifest import (
+    classes_entry,
+    equation_entry,
+    factor_entry,
+    grid_entry,
+    headline_entry,
+    in_all,
+    practice_of,
+    topography_entry,
+)
 from rusle_engine.runs.plan import FACTORS, REGION_ID, REGION_NAME, Plan
 from rusle_engine.runs.progress import NoProgress, Progress
 from rusle_engine.runs.remarks import remark, remarks
@@ -187,7 +196,7 @@ class _Run:
             groups |= {"A": a_records, "flags": plan.flag_records, "k_flags": plan.k_flag_records, "zones": assessed.records}
             groups |= {f"input {i}": entry.records for i, entry in enumerate(plan.inputs.noted)}
             rasters = [
-                RasterOutput(factor, self.folder / "rasters" / f"{key}.tif", FACTORS[key], tags=self._tags())
+                RasterOutput(factor, self.folder / "rasters" / f"{key}.tif", FACTORS[key], tags=self._tags() | practice_of(factor))
                 for key, factor in factors.items()
                 if factor.ndim == 2
             ]

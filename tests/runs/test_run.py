@@ -135,6 +135,11 @@ def test_shares_of_capped_and_channel_cells(finished):
     assert topography["channel_pct"] == pytest.approx(100 * (area[valid] + 900 >= 90_000).sum() / valid.sum(), rel=1e-12)
     assert 0 < topography["capped_pct"] < 100
     assert topography["max_slope_length_m"] == 304.8
+    assert "held_pct" not in topography  # nothing was held, for nobody asked for it
+    with rasterio.open(result.path / "rasters" / "LS.tif") as file:
+        assert (file.tags()["practice"], file.tags()["routing"]) == ("own options", "d8")  # rusle is on multiple-flow area
+    assert result.manifest["factors"]["LS"]["practice"] == "own options"
+    assert "practice" not in result.manifest["factors"]["K"]
 
 
 def test_the_log_is_lines_of_json(finished):
