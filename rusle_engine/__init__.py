@@ -44,6 +44,7 @@ _HOME = {
     "p_factor": "factors.p",
     "e_factor": "factors.e",
     "t_factor": "factors.t",
+    "register_method": "factors.registry",
     "soil_loss": "erosion.soil_loss",
     "erosion_intensity": "erosion.intensity",
     "conservation_rate": "assessment.conservation",

@@ -23,6 +23,7 @@ from rusle_engine.factors.p import p_factor as p_factor
 from rusle_engine.factors.r import r_factor as r_factor
 from rusle_engine.factors.soil_texture import depth_weighted as depth_weighted
 from rusle_engine.factors.soil_texture import usda_texture as usda_texture
+from rusle_engine.factors.registry import register_method as register_method
 from rusle_engine.factors.station_erosivity import interpolate_erosivity as interpolate_erosivity
 from rusle_engine.factors.station_quality import checked_rain as checked_rain
 from rusle_engine.factors.stations import interpolate_stations as interpolate_stations

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import rusle_engine
-from rusle_engine.cli.factor_commands import factor_app
+from rusle_engine.cli.factor_commands import Formulas, factor_app, load_formulas
 from rusle_engine.cli.ls_compare import ls_compare
 from rusle_engine.cli.talk import Talk, problems_as_json
 from rusle_engine.cli.terrain_commands import terrain_app
@@ -50,6 +50,7 @@ def run(
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    formulas: Formulas = None,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -57,6 +58,7 @@ def run(
 ) -> None:
     """Check a configuration and run it."""
     with Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json) as talk:
+        load_formulas(formulas)
         engine = {"threads": threads, "workers": workers, "scheduler": scheduler}
         overrides = [*(sets or []), *(f"compute.{name}={value}" for name, value in engine.items() if value is not None)]
         _run(talk, config, overrides)
@@ -66,6 +68,7 @@ def run(
 def check(
     config: ConfigFile,
     sets: Sets = None,
+    formulas: Formulas = None,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -76,6 +79,7 @@ def check(
     Opens the inputs as a run would, and writes nothing.
     """
     with Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json) as talk:
+        load_formulas(formulas)
         from rusle_engine.core.errors import ConfigError
         from rusle_engine.runs.config import exit_code_of, load_config
         from rusle_engine.runs.run import check as check_config
@@ -166,12 +170,13 @@ def sample(
 
 
 @app.command()
-def methods(as_json: Json = False, debug: Debug = False) -> None:
+def methods(formulas: Formulas = None, as_json: Json = False, debug: Debug = False) -> None:
     """List the methods and their sources.
 
     Whose equation, from which inputs, and whether its source was read.
     """
     with Talk(debug=debug, as_json=as_json) as talk:
+        load_formulas(formulas)
         from rusle_engine.runs.signatures import method_rows
 
         rows = method_rows()

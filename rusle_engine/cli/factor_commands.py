@@ -3,14 +3,27 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from rusle_engine.cli.talk import Talk
 
+Formulas = Annotated[
+    list[Path] | None,
+    typer.Option("--formulas", metavar="FILE.py", help="Python file that registers formulas of your own; it is run. Repeatable.", show_default=False),
+]
+
 _FACTORS = ("r", "k", "ls", "c", "p", "b", "e", "t")
+
+
+def load_formulas(files: list[Path] | None) -> None:
+    """Run the files that ``--formulas`` names."""
+    if files:
+        from rusle_engine.runs.formulas import load_formulas as load
+
+        load(files)
 
 
 class FactorGroup(TyperGroup):
@@ -19,8 +32,13 @@ class FactorGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(_FACTORS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        return _command(cmd_name.lower()) if cmd_name.lower() in _FACTORS else None
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name.lower() not in _FACTORS:
+            return None
+        if ctx.params.get("formulas"):  # before the options are made, which those of formulas belong to
+            with Talk():
+                load_formulas(ctx.params["formulas"])
+        return _command(cmd_name.lower())
 
 
 factor_app = typer.Typer(
@@ -29,7 +47,7 @@ factor_app = typer.Typer(
 
 
 @factor_app.callback()
-def _factor() -> None:
+def _factor(formulas: Formulas = None) -> None:
     """Compute one factor from files: r, k, ls, c, p, b, e or t."""
 
 

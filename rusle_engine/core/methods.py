@@ -10,14 +10,14 @@ class MethodInfo:
     """One method of one factor, as ``rusle methods`` lists it and a run's record cites it.
 
     ``status`` is ``verified`` when equation and numbers were read in a source, ``unchecked`` when they rest on memory: a result that
-    uses an unchecked method must not be called official.
+    uses an unchecked method must not be called official. ``own`` is a formula that a user registered.
     """
 
     equation: str
     source: str
     inputs: tuple[str, ...]
     units: str
-    status: Literal["verified", "unchecked"]
+    status: Literal["verified", "unchecked", "own"]
     formula_id: str
     valid_for: str = ""
 

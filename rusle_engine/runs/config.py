@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from rusle_engine.core.errors import ConfigError, Problem
 from rusle_engine.core.memory import parse_bytes
 from rusle_engine.core.variables import ELEVATION, LENGTH, STEEPNESS, TOLERANCE
-from rusle_engine.runs.method_blocks import factor, quantity
+from rusle_engine.runs.method_blocks import add_own_methods, factor, quantity
 from rusle_engine.runs.overrides import with_overrides
 from rusle_engine.runs.problems import problems_of
 from rusle_engine.runs.rules import rule_problems
@@ -302,6 +302,8 @@ def read_config(values: Mapping[str, Any], folder: Path) -> Config:
     """
     problems: list[Problem] = []
     config: Config | None = None
+    if add_own_methods():
+        Config.model_rebuild(force=True)
     try:
         config = Config.model_validate(values, context={"folder": folder})
     except ValidationError as error:

@@ -10,6 +10,8 @@ import xarray as xr
 from rusle_engine.assessment.conservation import LARGEST_UNASSESSED_PCT
 from rusle_engine.core.grid import Grid
 from rusle_engine.erosion.intensity import CLASSES
+from rusle_engine.factors.registry import own_method
+from rusle_engine.files.atomic import sha256
 from rusle_engine.runs.config import Config
 from rusle_engine.runs.sources import Constant, Factor, MethodBlock
 from rusle_engine.runs.statistics import Statistics, total
@@ -42,6 +44,22 @@ def grid_entry(grid: Grid) -> dict[str, Any]:
 def equation_entry(config: Config) -> dict[str, str]:
     formula, source = EQUATIONS[config.equation]
     return {"name": config.equation, "formula": formula, "source": source}
+
+
+def formulas_entry(config: Config) -> list[dict[str, Any]]:
+    """The formulas of one's own that a run used, with the digests of their files."""
+    used = [own_method(key, block.method) for key, block in config.factors.items() if isinstance(block, MethodBlock)]
+    return [
+        {
+            "factor": method.factor,
+            "method": method.name,
+            "equation": method.info.equation,
+            "path": None if method.file is None else str(method.file),
+            "sha256": None if method.file is None else sha256(method.file),
+        }
+        for method in used
+        if method is not None
+    ]
 
 
 def factor_entry(factor: xr.DataArray, block: Factor, records: Sequence[Statistics] | None, erosivity: xr.Dataset | None) -> dict[str, Any]:

@@ -4,16 +4,19 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import xarray as xr
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
+from rusle_engine.core.errors import ConfigError, Problem
 from rusle_engine.core.variables import Variable
+from rusle_engine.factors.registry import OwnMethod, own_methods
 from rusle_engine.factors.tables import ClassTable
 from rusle_engine.runs.rain_blocks import Rain, ValueRecord
 from rusle_engine.runs.series_blocks import QuantitySeries
-from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function
+from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function, own_function
 from rusle_engine.runs.sources import (
     ClassPolygons,
     ClassRaster,
@@ -42,11 +45,37 @@ def quantity(variable: Variable) -> OneOf:
     return OneOf({"raster": QuantityRaster, "constant": Constant, "table": Table}, variable=variable)
 
 
+@cache
 def factor(key: str) -> OneOf:
-    """A factor: what a quantity may be, or one of the methods that compute it."""
+    """A factor: what a quantity may be, or one of the methods that compute it; one object for each factor, which registered formulas join."""
     function = factor_function(key)
     methods = {name: _block(function, name) for name in function.methods if name != "table"}
     return OneOf(quantity(function.variable).by_key, methods, function.variable)
+
+
+def add_own_methods() -> bool:
+    """Let the factors' blocks take the formulas that are registered now, and no others; whether anything changed.
+
+    Raises
+    ------
+    ConfigError
+        When one has the name of a method of the engine.
+    """
+    registered = own_methods()
+    gone = [key for key in _added if key not in registered]
+    for key, name in gone:
+        del factor(key).by_method[name], _added[key, name]
+    new = {key: method for key, method in registered.items() if _added.get(key) is not method}
+    for (key, name), method in new.items():
+        if name in factor_function(key).methods:
+            place = f"formula {name}" if method.file is None else str(method.file)
+            raise ConfigError("a formula cannot be used", [Problem(place, f"{key} has a method {name!r} already; register yours under another name")])
+        factor(key).by_method[name] = _block(own_function(method), name)
+    _added.update(new)
+    return bool(new or gone)
+
+
+_added: dict[tuple[str, str], OwnMethod] = {}
 
 
 def _block(function: FactorFunction, method: str) -> type[MethodBlock]:

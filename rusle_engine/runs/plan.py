@@ -38,6 +38,7 @@ from rusle_engine.factors.k import NODATA_FLAG as NO_K_FLAG
 from rusle_engine.factors.k import k_with_flags
 from rusle_engine.factors.k_methods import Scheme
 from rusle_engine.factors.ls import CAPPED, CHANNEL, HELD, NODATA_FLAG, RAISED, ls_with_flags
+from rusle_engine.factors.registry import OwnMethod, own_method
 from rusle_engine.files.table_input import number_of, refuse_rows, require_columns
 from rusle_engine.files.tables import read_class_names, read_table
 from rusle_engine.files.vectors import read_zones
@@ -47,7 +48,7 @@ from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of, parts
 from rusle_engine.runs.rain_inputs import erosivity
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.series_inputs import half_month_series, is_by_half_month
-from rusle_engine.runs.signatures import factor_function
+from rusle_engine.runs.signatures import factor_function, function_of
 from rusle_engine.runs.sources import (
     ClassPolygons,
     ClassRaster,
@@ -144,9 +145,13 @@ class Planner:
             return self._topography(found.inputs, block)
         if not isinstance(block, MethodBlock):
             return found.inputs.quantity(block, FACTORS[key], key, self.config.landcover)
+        if {"dem", "theta"} & set(block.from_run) and dem is None:  # why it is missing is told already
+            return None
+        own = own_method(key, block.method)
+        if own is not None:
+            return self._by_formula(found.inputs, own, block, dem)
         if "dem" in block.from_run or "theta" in block.from_run:
-            if dem is None:  # why it is missing is told already
-                return None
+            assert dem is not None
             if key == "LS":
                 topography = ls_with_flags(dem, **self._arguments(found.inputs, key, block, dem), **block.options)
                 _, found.flag_records = tiled(count_flags, topography["flags"], dtypes=())
@@ -163,6 +168,12 @@ class Planner:
             options["wr"] = found.erosivity["wr"]
         result: xr.DataArray = factor_function(key).function(**self._arguments(found.inputs, key, block, dem), **options)
         return result
+
+    def _by_formula(self, inputs: Inputs, own: OwnMethod, block: MethodBlock, dem: xr.DataArray | None) -> xr.DataArray:
+        """A factor by a formula of one's own, whose file is an input of the run."""
+        if own.file is not None:
+            inputs.note(f"{own.factor}.formula", (own.file,))
+        return own(**self._arguments(inputs, own.factor, block, dem), **block.options)
 
     def _erodibility(self, found: Plan, block: MethodBlock) -> xr.DataArray:
         """K of rasters, with counts of what shaped it."""
@@ -181,7 +192,7 @@ class Planner:
     def _arguments(self, inputs: Inputs, key: str, block: MethodBlock, dem: xr.DataArray | None) -> dict[str, Any]:
         """The data of a method: from its own block, and what the run supplies."""
         arguments: dict[str, Any] = {}
-        parameters = {p.name: p for p in factor_function(key).parameters}
+        parameters = {p.name: p for p in function_of(key, block.method).parameters}
         for name, source in block.inputs.items():
             role = f"{key}.{name}"
             if isinstance(source, RecordTable):
@@ -206,6 +217,8 @@ class Planner:
             inputs.look_up(key, mapped, codes_of(arguments["table"]), table.file)
         if "theta" in block.from_run and dem is not None:
             arguments["theta"] = SLOPE_ANGLE.describe(slope(dem))
+        if "dem" in block.from_run and own_method(key, block.method) is not None:
+            arguments["dem"] = dem
         if "grid" in block.from_run:
             arguments["grid"] = inputs.blank()
         if "landcover" in block.from_run and self.config.landcover is not None:

@@ -25,6 +25,7 @@ def remarks(
         *_on_rain(factors),
         *_on_units(inputs),
         *_on_methods(factors),
+        *_on_formulas(factors),
         *_on_zones(overlapping),
     ]
 
@@ -33,7 +34,9 @@ def _on_topography(config: Config, grid: Grid) -> Iterable[Remark]:
     block = config.LS
     if not isinstance(block, MethodBlock):
         return
-    longest, channel = block.options.get("max_slope_length_m"), block.options.get("channel_area_m2")
+    if "max_slope_length_m" not in block.options:  # a formula of one's own
+        return
+    longest, channel = block.options["max_slope_length_m"], block.options["channel_area_m2"]
     cell = float(max(grid.dx_m.max(), grid.dy_m.max()))
     if longest is None:
         yield remark("no_longest_slope", "No longest slope is set: LS grows without limit along valleys.", "未设最大坡长：LS 沿沟谷无限增大。")
@@ -93,6 +96,16 @@ def _on_methods(factors: Mapping[str, Mapping[str, Any]]) -> Iterable[Remark]:
             "unchecked_methods",
             f"These methods rest on sources that were not read; a result from them is not official: {', '.join(unchecked)}.",
             f"下列方法的出处未经核对，其结果不得作为正式成果：{'、'.join(unchecked)}。",
+        )
+
+
+def _on_formulas(factors: Mapping[str, Mapping[str, Any]]) -> Iterable[Remark]:
+    own = [f"{letter} {entry.get('method')}" for letter, entry in factors.items() if entry.get("method_status") == "own"]
+    if own:
+        yield remark(
+            "own_formulas",
+            f"These factors come from formulas of the user's own, whose files are among the inputs: {', '.join(own)}.",
+            f"下列因子由用户自定义公式计算，公式文件列于输入清单：{', '.join(own)}。",
         )
 
 

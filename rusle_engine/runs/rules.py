@@ -5,7 +5,7 @@ from typing import Any
 
 from rusle_engine.core.errors import Problem
 from rusle_engine.runs.method_blocks import FROM_RUN
-from rusle_engine.runs.signatures import FACTORS, factor_function
+from rusle_engine.runs.signatures import FACTORS, function_of
 
 _TERRAIN = ("dem", "theta")
 _RUSLE = ("C", "P")
@@ -111,7 +111,7 @@ def _from_run(key: str, block: Mapping[str, Any]) -> list[str]:
     """What the named method would have from the run."""
     if key not in FACTORS or "method" not in block:
         return []
-    function = factor_function(key)
+    function = function_of(key, str(block["method"]))
     if block["method"] not in function.methods:
         return []
     names = [p.name for p in function.parameters_of(block["method"]) if p.name in FROM_RUN]

@@ -20,7 +20,8 @@ import xarray as xr
 
 from rusle_engine.core import variables
 from rusle_engine.core.methods import MethodInfo
-from rusle_engine.core.variables import Variable
+from rusle_engine.core.variables import Raster, Variable
+from rusle_engine.factors.registry import OwnMethod, option_types, own_method, own_methods
 
 Kind = Literal["raster", "classes", "table", "polygons", "rain", "option", "method"]
 
@@ -104,6 +105,7 @@ _HOMES = {
     "T": _Home("t", "t_factor", variables.TILLAGE, landcover_with="cropland"),
 }
 FACTORS = tuple(_HOMES)
+variables_of_factors = {key: home.variable for key, home in _HOMES.items()}
 
 
 @cache
@@ -116,6 +118,28 @@ def factor_function(key: str) -> FactorFunction:
     names = typing.get_args(typing.get_type_hints(function)[home.method_parameter])
     methods = {name: module.METHODS[name] for name in names}
     return FactorFunction(key, function, methods, parameters, home.method_parameter, home.variable, home.must_name, home.landcover_with)
+
+
+def function_of(key: str, method: str) -> FactorFunction:
+    """The function that computes the factor ``key`` by ``method``: a registered formula of that name, else the engine's."""
+    own = own_method(key, method)
+    return factor_function(key) if own is None else own_function(own)
+
+
+def own_function(own: OwnMethod) -> FactorFunction:
+    """A registered formula as a function of one method."""
+    types_of_options = option_types(own)
+    inputs = [
+        Parameter(
+            name, "classes" if name in _CLASSES else "raster", Raster, inspect.Parameter.empty, f"{variable.long_name} [{variable.units}].", variable
+        )
+        for name, variable in own.inputs.items()
+    ]
+    options = [
+        Parameter(name, "option", types_of_options[name], p.default, f"Option of {own.name}, a formula of one's own.")
+        for name, p in own.options.items()
+    ]
+    return FactorFunction(own.factor, own, {own.name: own.info}, (*inputs, *options), "method", variables_of_factors[own.factor], (), None)
 
 
 def read_parameters(function: Callable[..., Any], method_parameter: str = "method") -> tuple[Parameter, ...]:
@@ -178,11 +202,16 @@ def method_rows() -> list[dict[str, Any]]:
 
     ``key`` is where a configuration says the name, such as ``R.method`` or ``LS.steepness``; empty where only Python has it.
     """
-    return [
+    rows = [
         {"factor": key, "key": _key_of(factor_function(key), name), "method": name, **vars(info), "inputs": list(info.inputs)}
         for key, home in _HOMES.items()
         for name, info in import_module(f"rusle_engine.factors.{home.module}").METHODS.items()
     ]
+    own = [
+        {"factor": key, "key": f"{key}.method", "method": name, **vars(method.info), "inputs": list(method.info.inputs)}
+        for (key, name), method in own_methods().items()
+    ]
+    return rows + own
 
 
 def _key_of(function: FactorFunction, name: str) -> str:

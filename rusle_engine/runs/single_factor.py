@@ -13,16 +13,17 @@ from pydantic import ValidationError, create_model
 
 from rusle_engine.core.errors import ConfigError, InputError, Problem
 from rusle_engine.core.grid import Grid
+from rusle_engine.factors.registry import own_methods
 from rusle_engine.files.rasters import RasterOutput, write_rasters
 from rusle_engine.runs.config import FACTOR_KEYS, Config, Dem, LandCover, Project
 from rusle_engine.runs.inputs import Inputs, Problems
-from rusle_engine.runs.method_blocks import FROM_RUN, factor
+from rusle_engine.runs.method_blocks import FROM_RUN, add_own_methods, factor
 from rusle_engine.runs.plan import Plan, Planner
 from rusle_engine.runs.problems import problems_of
 from rusle_engine.runs.progress import Progress
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.series_inputs import first_date
-from rusle_engine.runs.signatures import Parameter, factor_function
+from rusle_engine.runs.signatures import Parameter, factor_function, function_of, own_function
 from rusle_engine.runs.sources import ClassRaster, Factor, MethodBlock, QuantityRaster, Table
 from rusle_engine.runs.statistics import observed, total
 from rusle_engine.runs.yaml_reading import parse_yaml
@@ -63,7 +64,9 @@ def summary_of(key: str) -> str:
 def options_of(key: str) -> list[Option]:
     """The options of a factor's command, in the order of the function's parameters."""
     options = {}
-    for parameter in factor_function(key).parameters:
+    own = [p for (factor_key, _), method in own_methods().items() if factor_key == key for p in own_function(method).parameters]
+    known = {p.name for p in factor_function(key).parameters}
+    for parameter in (*factor_function(key).parameters, *(p for p in own if p.name not in known)):
         name = "dem" if parameter.name == "theta" else parameter.name
         text = "Elevation, whose slope is taken." if parameter.name == "theta" else parameter.description.replace("``", "")
         if parameter.kind in ("option", "method") and parameter.default is not None and not parameter.required:
@@ -121,25 +124,27 @@ def compute_factor(key: str, given: Mapping[str, str], out: Path | None, *, prog
 
 def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, dict[str, Any]]:
     """The options as the blocks of a configuration, validated; every problem at once."""
-    function = factor_function(key)
+    engine = factor_function(key)
+    method = given.get(engine.method_parameter, engine.parameter(engine.method_parameter).default)
+    function = function_of(key, method)
     problems: list[Problem] = []
     values: dict[str, Any] = {}
     for name, text in given.items():
         try:
-            values[name] = _value(name, text, function.parameters)
+            values |= {} if name == engine.method_parameter else {name: _value(name, text, function.parameters)}
         except ConfigError as error:
             problems += [Problem(_flag(name), problem.message) for problem in error.problems]
-    method = values.pop(function.method_parameter, None) or function.parameter(function.method_parameter).default
     own = {name: value for name, value in values.items() if name not in FROM_RUN}
     own = _by_table(own) if method == "table" else {"method": method, **dict.fromkeys(function.must_name), **own}
     kinds: dict[str, Any] = {"dem": Dem, "grid": Dem, "landcover": LandCover}
     fields: dict[str, Any] = {"factor": (Annotated[Factor, factor(key)], ...), **{name: (kind | None, None) for name, kind in kinds.items()}}
+    add_own_methods()
     model = create_model("Command", **fields)
     raw = {"factor": own} | {name: values[name] for name in _FILES_FROM_RUN if name in values}
     try:
         read: Any = model.model_validate(raw, context={"folder": Path.cwd()})
     except ValidationError as error:
-        raise _usage(problems + [_of_option(problem, function.method_parameter) for problem in problems_of(error, model)]) from None
+        raise _usage(problems + [_of_option(problem, engine.method_parameter) for problem in problems_of(error, model)]) from None
     if not problems:
         problems += _missing(read.factor, given)
     if problems:

@@ -293,7 +293,7 @@ class OneOf:
     """
 
     by_key: Mapping[str, type[Block]]
-    by_method: Mapping[str, type[Block]] = field(default_factory=dict)
+    by_method: dict[str, type[Block]] = field(default_factory=dict)
     variable: Variable | None = None
 
     @property
@@ -321,7 +321,8 @@ class OneOf:
             raise refused(f"{short(value)} seen; expected a block with one of the keys {', '.join(self.kinds)}")
         if "method" in value and self.by_method:
             if value["method"] not in self.by_method:
-                raise refused(choice(value["method"], self.by_method, "method"), at="method")
+                hint = "" if did_you_mean(value["method"], self.by_method) else "; a formula of your own: --formulas FILE.py"
+                raise refused(choice(value["method"], self.by_method, "method") + hint, at="method")
             clashing = [key for key in self.by_key if key in value and key != "table"]
         else:
             clashing = [key for key in self.by_key if key in value]
