@@ -42,7 +42,8 @@ def main() -> None:
         print(f"{arguments.size} × {arguments.size} cells, {arguments.dtype}, threads: {threads}")
         with dask.config.set(num_workers=threads):
             for stage, (wall, cpu) in stages(dem, arguments.length).items():
-                print(f"{stage:24s} {dem.size / wall / 1e6:8.1f} M cells/s by the wall, {dem.size / cpu * threads / 1e6:8.1f} by CPU time over threads")
+                by_wall, by_cpu = dem.size / wall / 1e6, dem.size / cpu * threads / 1e6
+                print(f"{stage:24s} {by_wall:8.1f} M cells/s by the wall, {by_cpu:8.1f} by CPU time over threads")
 
 
 if __name__ == "__main__":
