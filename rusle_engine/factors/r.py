@@ -10,6 +10,7 @@ import xarray as xr
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.variables import Units, units_of
 from rusle_engine.factors import daily_erosivity as daily
+from rusle_engine.factors import stations
 from rusle_engine.factors import storm_erosivity as storms
 from rusle_engine.factors import total_erosivity as totals
 from rusle_engine.factors.half_months import half_month as half_month
@@ -34,7 +35,8 @@ ErosivityMethod = Literal[
 ]
 
 _DAILY = tuple(daily.METHODS)
-METHODS = {**daily.METHODS, **storms.METHODS, **totals.METHODS, **totals.PARTS}
+METHODS = {**daily.METHODS, **storms.METHODS, **totals.METHODS, **totals.PARTS, **stations.METHODS}
+NESTED_KEYS = dict.fromkeys(stations.METHODS, "R.rain.interpolation")
 
 
 def r_factor(

@@ -13,6 +13,7 @@ from pyproj import CRS, Transformer
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import Tile, pointwise
+from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import ELEVATION, Units, units_of
 from rusle_engine.factors.variograms import Variogram, VariogramShape, fitted_variogram
 from rusle_kernels import interpolation as kernels
@@ -20,6 +21,20 @@ from rusle_kernels import interpolation as kernels
 log = logging.getLogger("rusle_engine")
 
 InterpolationMethod = Literal["idw", "tps", "kriging", "external_drift"]
+
+
+def _surface(equation: str, source: str, valid_for: str) -> MethodInfo:
+    return MethodInfo(equation, source, ("values of stations",), "of the values", "verified", "", valid_for)
+
+
+METHODS = {
+    "idw": _surface("sum d^-p v / sum d^-p over the nearest stations", "Shepard 1968", "two stations and more"),
+    "tps": _surface("a_0 + a_1 x + a_2 y + sum w_i r_i^2 ln r_i", "Duchon 1977", "four stations and more"),
+    "kriging": _surface("mu + sum w_i C(r_i), ordinary, C of a fitted variogram", "Matheron 1963; variogram by GSTools", "ten stations and more"),
+    "external_drift": _surface(
+        "mu + nu z + sum w_i C(r_i), z the elevation", "Matheron 1963; variogram by GSTools", "twelve stations and more, where R follows elevation"
+    ),
+}
 
 _LEAST_STATIONS = {"idw": 2, "tps": 4, "kriging": 10, "external_drift": 12}
 

@@ -28,6 +28,22 @@ METHODS = {
         valid_for="records fine enough to show 30-minute peaks; 5 minutes or less needs no correction worth the name",
     ),
     **ENERGIES,
+    "yin2007": MethodInfo(
+        "E, I30 and EI30 of storms times 1.009, 1.007, 1.014 (5 minutes), 1.105, 1.668, 1.730 (60 minutes)",
+        "Yin et al. 2007, abstract: breakpoint values over those of fixed steps",
+        ("steps of 5 or 60 minutes",),
+        "1",
+        "verified",
+        "R-11",
+    ),
+    "yue2020": MethodInfo(
+        "annual R times 1.051 (5 minutes), 1.871 (60 minutes)",
+        "Yue et al. 2020, abstract: 1-minute values over those of fixed steps, 62 stations in China",
+        ("steps of 5 or 60 minutes",),
+        "1",
+        "verified",
+        "R-11",
+    ),
 }
 
 _YUE2020 = {5.0: 1.051, 60.0: 1.871}

@@ -27,6 +27,9 @@ _PACKAGES = (
     "pyproj",
     "pandas",
     "bokeh",
+    "gstools",
+    "h5netcdf",
+    "zarr",
 )
 
 

@@ -13,6 +13,7 @@ from dask.base import compute
 from pyproj import CRS, Transformer
 
 from rusle_engine.core.errors import InputError
+from rusle_engine.core.memory import require_memory
 from rusle_engine.factors.erosivity_grid import erosivity_on_grid
 from rusle_engine.factors.r import record_step
 from rusle_engine.factors.station_erosivity import interpolate_erosivity
@@ -31,6 +32,7 @@ log = logging.getLogger("rusle_engine")
 QUALITY_TABLE, STATIONS_TABLE, STORMS_TABLE = "rain_quality", "rain_stations", "storms"
 TABLES = (QUALITY_TABLE, STATIONS_TABLE, STORMS_TABLE)
 """Tables that a run may have of its rain."""
+_BYTES_OF_A_FINE_VALUE = 40.0
 _ONLY_OF_R = ("method", "max_missing_pct", "threshold_mm", "pd12_mm", "py12_mm", "coefficient_units", "step_correction")
 
 
@@ -138,6 +140,8 @@ class _Erosivity:
             mean_year=rain.mean_year,
         )
         cut = crop_to(array, self.inputs.grid)
+        if self.block.method == "ei30":  # a storm may lie anywhere in a series, which is therefore held whole
+            require_memory(cut.size, _BYTES_OF_A_FINE_VALUE, "storms of gridded rain", "Give a smaller region, or R as a raster.")
         (found,) = compute(_by_method(self.block.options, cut))  # the rain's cells are few; their R is used by every tile
         times = {"first": str(cut["time"].values.min())[:10], "last": str(cut["time"].values.max())[:10]} if "time" in cut.dims else {}
         details: dict[str, Any] = {"rain_cells": list(cut.shape[-2:]), "times": cut.sizes.get("time", cut.sizes.get("month", 1)), **times}

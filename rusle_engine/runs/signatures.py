@@ -203,7 +203,13 @@ def method_rows() -> list[dict[str, Any]]:
     ``key`` is where a configuration says the name, such as ``R.method`` or ``LS.steepness``; empty where only Python has it.
     """
     rows = [
-        {"factor": key, "key": _key_of(factor_function(key), name), "method": name, **vars(info), "inputs": list(info.inputs)}
+        {
+            "factor": key,
+            "key": _key_of(factor_function(key), name) or _nested(home.module, name),
+            "method": name,
+            **vars(info),
+            "inputs": list(info.inputs),
+        }
         for key, home in _HOMES.items()
         for name, info in import_module(f"rusle_engine.factors.{home.module}").METHODS.items()
     ]
@@ -212,6 +218,12 @@ def method_rows() -> list[dict[str, Any]]:
         for (key, name), method in own_methods().items()
     ]
     return rows + own
+
+
+def _nested(module: str, name: str) -> str:
+    """The key of a method that a block of the configuration names, not a parameter of the function."""
+    keys: Mapping[str, str] = getattr(import_module(f"rusle_engine.factors.{module}"), "NESTED_KEYS", {})
+    return keys.get(name, "")
 
 
 def _key_of(function: FactorFunction, name: str) -> str:

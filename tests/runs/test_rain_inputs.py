@@ -247,3 +247,33 @@ def test_gridded_days_on_the_grid_of_the_run(tmp_path):
     np.testing.assert_allclose(wr.sum("half_month").values, 1.0, rtol=1e-14)
     entry = next(entry for entry in result.manifest["inputs"] if entry["role"] == "R.rain")
     assert (entry["times"], entry["first"], entry["last"]) == (731, "2020-01-01", "2021-12-31")
+
+
+def test_r_that_follows_elevation_does_so_on_the_elevation_of_the_run(tmp_path):
+    """R of twelve stations is twice their elevation, and the drift says so everywhere."""
+    random = np.random.default_rng(2)
+    days = pd.date_range("2021-01-01", "2021-12-31")
+    places, tables = [], []
+    for n in range(12):
+        z = 500.0 + 16.0 * n
+        rain = pd.Series(0.0, index=days)
+        rain["2021-07-20"] = (2 * z / 0.3937) ** (1 / 1.7265)
+        tables.append(pd.DataFrame({"station": f"s{n}", "date": days.strftime("%Y-%m-%d"), "rain": rain.to_numpy()}))
+        places.append({"station": f"s{n}", "x": random.uniform(500_000, 506_400), "y": random.uniform(3_993_600, 4_000_000), "elevation_m": z})
+    pd.DataFrame(places).to_csv(tmp_path / "stations.csv", index=False)
+    pd.concat(tables).to_csv(tmp_path / "rain.csv", index=False)
+    rain = {"stations": "stations.csv", "records": "rain.csv", "interpolation": "external_drift"}
+    result = rusle.run(configured(tmp_path, method="xie2016", rain=rain))
+    expected = 2 * (500.0 + 3.0 * np.arange(CELLS)[:, None]) + np.zeros((CELLS, CELLS))
+    np.testing.assert_allclose(result.open("R").values, expected, rtol=1e-6)
+    assert result.manifest["factors"]["R"]["interpolation"]["method"] == "external_drift"
+
+
+def test_every_method_of_r_is_listed_with_the_key_that_names_it():
+    from rusle_engine.runs.signatures import method_rows
+
+    keys = {row["method"]: row["key"] for row in method_rows() if row["factor"] == "R"}
+    assert keys["ei30"] == keys["zhang2003"] == "R.method"
+    assert keys["kriging"] == keys["idw"] == "R.rain.interpolation"
+    assert (keys["mcgregor1995"], keys["yin2007"]) == ("R.energy", "R.step_correction")
+    assert [name for name, key in keys.items() if not key] == ["arnoldus1980"]  # an index, for Python alone
