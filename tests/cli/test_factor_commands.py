@@ -84,6 +84,20 @@ def test_ls_of_a_plane(rusle):
     assert ls[3, 2] == pytest.approx(capped * (16.8 * sine - 0.5), rel=1e-6)
 
 
+def test_ls_with_known_channels_barriers_and_routing(rusle):
+    plane = np.repeat(np.arange(6, 0, -1, dtype="f4")[:, None] * 3, 5, axis=1)
+    river, ditch = np.zeros((6, 5), "u1"), np.zeros((6, 5), "u1")
+    river[5], ditch[2] = 7, 1
+    dem, channels, barriers = write_raster("dem.tif", plane), write_raster("river.tif", river), write_raster("ditch.tif", ditch)
+    options = ("--dem", dem, "--out", "LS.tif", "--channels", channels, "--barriers", barriers, "--routing", "tarboton1997")
+    code, _, err = rusle("ls", *options)
+    assert code == 0, err
+    ls = read_raster("LS.tif")
+    assert (ls[5] == 0).all()
+    assert ls[3].tolist() == ls[0].tolist()  # below the ditch the slope begins anew
+    assert (ls[2] > ls[1]).all()
+
+
 def test_r_of_a_station_is_a_number_with_its_half_months(rusle, tmp_path):
     days = np.arange("2021-01-01", "2023-01-01", dtype="datetime64[D]")
     rain = {np.datetime64("2021-07-20"): 50.0, np.datetime64("2022-07-10"): 50.0}
