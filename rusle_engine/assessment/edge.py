@@ -10,6 +10,7 @@ from rusle_engine.assessment.tally import UNITS_PER_KM2, add_up, tally_classes
 from rusle_engine.assessment.zones import Zones, zone_cover
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
+from rusle_engine.core.lift import Tile, pointwise
 from rusle_engine.core.variables import EDGE_CONTAMINATION
 
 _CLEAN, _CUT, _NO_DATA = 1, 2, 255
@@ -59,8 +60,7 @@ def edge_table(
     if contaminated.name != EDGE_CONTAMINATION.symbol:
         raise InputError(f"the raster is {contaminated.name!r}; expected {EDGE_CONTAMINATION.symbol!r}, as edge_contamination gives it")
     cover = zone_cover(zones, Grid.of(contaminated, cell_size_m), zone_names=zone_names)
-    classes = xr.where(contaminated == 1, _CUT, xr.where(contaminated == 0, _CLEAN, _NO_DATA)).astype(np.uint8)
-    tally = add_up(tally_classes(classes, cover), cover)
+    tally = add_up(tally_classes(pointwise(_as_classes, contaminated, dtype=np.uint8), cover), cover)
     cut, area = tally.classes[:, _CUT - 1], tally.classes.sum(axis=1)
     share = [100 * int(part) / int(whole) if whole else np.nan for part, whole in zip(cut, area)]
     return pd.DataFrame(
@@ -73,3 +73,8 @@ def edge_table(
             "buffer_m": float(contaminated.attrs.get("buffer_m", np.nan)),
         }
     )
+
+
+def _as_classes(contaminated: Tile, out: Tile) -> None:
+    """As two of the classes that areas are tallied by."""
+    out[...] = np.where(contaminated == 1, _CUT, np.where(contaminated == 0, _CLEAN, _NO_DATA))

@@ -17,6 +17,9 @@ Raster = Annotated[Path, typer.Option("--out", metavar="FILE.tif", help="Raster 
 Layer = Annotated[Path, typer.Option("--out", metavar="FILE.gpkg", help="GeoPackage to write.", show_default=False)]
 FlatTies = Annotated[str, typer.Option("--flat-ties", metavar="index|packed", help="The way of water in flats.")]
 Quantum = Annotated[float | None, typer.Option("--quantum-m", help="Step of the heights that packed needs [m].", show_default=False)]
+Barriers = Annotated[
+    Path | None, typer.Option("--barriers", metavar="FILE", help="Raster of barriers: 1 water stops, 2 water goes round.", show_default=False)
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads that work at once.", show_default=False)]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of this machine that do the work.", show_default=False)]
 Scheduler = Annotated[
@@ -53,6 +56,7 @@ def direction(
     out: Raster,
     flat_ties: FlatTies = "index",
     quantum_m: Quantum = None,
+    barriers: Barriers = None,
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -61,7 +65,7 @@ def direction(
     debug: Debug = False,
 ) -> None:
     """Write D8 flow directions (ESRI codes)."""
-    options = {"flat_ties": flat_ties, "quantum_m": quantum_m}
+    options = {"flat_ties": flat_ties, "quantum_m": quantum_m, "barriers": barriers}
     _run("write_directions", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
 
 
@@ -75,6 +79,7 @@ def accumulation(
     exponent: Annotated[float | None, typer.Option("--exponent", help="Exponent of the slope, for freeman1991.", show_default=False)] = None,
     flat_ties: FlatTies = "index",
     quantum_m: Quantum = None,
+    barriers: Barriers = None,
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -83,8 +88,30 @@ def accumulation(
     debug: Debug = False,
 ) -> None:
     """Write how many cells drain through each cell."""
-    options = {"scheme": scheme, "exponent": exponent, "flat_ties": flat_ties, "quantum_m": quantum_m}
+    options = {"scheme": scheme, "exponent": exponent, "flat_ties": flat_ties, "quantum_m": quantum_m, "barriers": barriers}
     _run("write_accumulation", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
+
+
+@terrain_app.command()
+def edges(
+    dem: Dem,
+    out: Raster,
+    scheme: Annotated[
+        str, typer.Option("--scheme", metavar="d8|tarboton1997|quinn1991|freeman1991|qin2007", help="How water is shared out among neighbours.")
+    ] = "d8",
+    max_slope_length_m: Annotated[float | None, typer.Option(help="Longest slope that LS counts [m].", show_default=False)] = None,
+    zones: Annotated[Path | None, typer.Option("--zones", metavar="FILE", help="Zones whose shares are told.", show_default=False)] = None,
+    barriers: Barriers = None,
+    threads: Threads = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write where the DEM's edge or a hole may cut the land that drains into a cell; the margin that cures it and shares of zones in --json."""
+    options = {"scheme": scheme, "max_slope_length_m": max_slope_length_m, "zones": zones, "barriers": barriers}
+    _run("write_edges", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
 
 
 @terrain_app.command()

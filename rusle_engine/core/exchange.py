@@ -178,12 +178,13 @@ def pass_on(problem: Exchange, sums: _Sums, after_window: Callable[[], None] = l
         When cells wait for each other in a circle.
     """
     shape, size = sums.surface.shape, problem.window
-    with ThreadPoolExecutor(max(1, threads_in_force())) as pool:
+    threads = max(1, threads_in_force())
+    with ThreadPoolExecutor(threads) as pool:
 
         def on_windows(work: Callable[..., Any], windows: Sequence[tuple[int, int]], shift: int) -> Iterator[Any]:
             """The work on all windows, as results come in order; a few at a time, so that few results wait."""
-            for k in range(0, len(windows), 64):
-                some = [_place(window, shape, size, shift) for window in windows[k : k + 64]]
+            for k in range(0, len(windows), 8 * threads):
+                some = [_place(window, shape, size, shift) for window in windows[k : k + 8 * threads]]
                 yield from pool.map(partial(work, problem, sums), some)
                 after_window()
 

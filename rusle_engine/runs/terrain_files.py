@@ -8,13 +8,15 @@ from typing import Any
 import geopandas as gpd
 import xarray as xr
 
+from rusle_engine.assessment.edge import edge_table
 from rusle_engine.core.errors import InputError, OutputError
-from rusle_engine.core.variables import ACCUMULATION, ELEVATION, FLOW_DIRECTION, Variable
+from rusle_engine.core.variables import ACCUMULATION, BARRIERS, EDGE_CONTAMINATION, ELEVATION, FLOW_DIRECTION, Variable
 from rusle_engine.files.rasters import RasterOutput, open_raster, write_rasters
 from rusle_engine.files.vectorize import polygonize
-from rusle_engine.files.vectors import write_zones
+from rusle_engine.files.vectors import read_zones, write_zones
 from rusle_engine.runs.progress import Progress
 from rusle_engine.terrain.conditioning import condition
+from rusle_engine.terrain.edges import edge_contamination
 from rusle_engine.terrain.flow import RoutingScheme, flow_accumulation, flow_direction
 from rusle_engine.terrain.streams import streams
 from rusle_engine.terrain.watersheds import basins, catchments, sub_basins
@@ -33,14 +35,45 @@ def write_conditioned(dem: Path, out: Path, *, progress: Progress, **options: An
     return _raster(dem, out, lambda heights: condition(heights, **options), ELEVATION, progress)
 
 
-def write_directions(dem: Path, out: Path, *, progress: Progress, **options: Any) -> Written:
+def write_directions(dem: Path, out: Path, *, progress: Progress, barriers: Path | None = None, **options: Any) -> Written:
     """D8 directions as ESRI codes, by ``flow_direction``."""
-    return _raster(dem, out, lambda heights: flow_direction(heights, **options), FLOW_DIRECTION, progress, kind="classes")
+    obstacles = _opened(barriers)
+    return _raster(dem, out, lambda heights: flow_direction(heights, barriers=obstacles, **options), FLOW_DIRECTION, progress, kind="classes")
 
 
-def write_accumulation(dem: Path, out: Path, *, scheme: RoutingScheme, progress: Progress, **options: Any) -> Written:
+def write_accumulation(dem: Path, out: Path, *, scheme: RoutingScheme, progress: Progress, barriers: Path | None = None, **options: Any) -> Written:
     """How many cells drain through each, by ``flow_accumulation``."""
-    return _raster(dem, out, lambda heights: flow_accumulation(flow_direction(heights, scheme=scheme, **options)), ACCUMULATION, progress)
+    obstacles = _opened(barriers)
+    return _raster(
+        dem, out, lambda heights: flow_accumulation(flow_direction(heights, scheme=scheme, barriers=obstacles, **options)), ACCUMULATION, progress
+    )
+
+
+def write_edges(
+    dem: Path,
+    out: Path,
+    *,
+    scheme: RoutingScheme,
+    max_slope_length_m: float | None,
+    zones: Path | None,
+    barriers: Path | None,
+    progress: Progress,
+) -> Written:
+    """Where contributing areas may be cut, by ``edge_contamination``; with zones, their shares too."""
+    obstacles = _opened(barriers)
+
+    def made(heights: xr.DataArray) -> xr.DataArray:
+        return edge_contamination(flow_direction(heights, scheme=scheme, barriers=obstacles), max_slope_length_m=max_slope_length_m)
+
+    written = _raster(dem, out, made, EDGE_CONTAMINATION, progress, kind="classes")
+    if zones is not None:
+        table = edge_table(open_raster(out).rename(EDGE_CONTAMINATION.symbol).assign_attrs(written.values["attributes"]), read_zones(zones))
+        written.values["zones"] = table.astype(object).where(table.notna(), None).to_dict("records")
+    return written
+
+
+def _opened(barriers: Path | None) -> xr.DataArray | None:
+    return None if barriers is None else open_raster(barriers, units=BARRIERS.units)
 
 
 def write_basins(dem: Path, out: Path, *, min_cells: int | None) -> Written:

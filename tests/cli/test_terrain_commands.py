@@ -48,6 +48,32 @@ def test_rasters_are_those_of_python(dem, tmp_path):
             np.testing.assert_array_equal(written.read(1), expected.values.astype(written.dtypes[0]))
 
 
+def test_barriers_and_edges_are_those_of_python(dem, tmp_path):
+    heights = rusle.open_raster(dem)
+    walls = np.zeros(heights.shape, np.uint8)
+    walls[10, 5:40], walls[30, 10:45] = 2, 1
+    with rasterio.open(dem) as file:
+        profile = file.profile | {"dtype": "uint8", "nodata": None}
+    with rasterio.open(tmp_path / "walls.tif", "w", **profile) as file:
+        file.write(walls, 1)
+    out = tmp_path / "out.tif"
+    done = terrain("accumulation", "--dem", dem, "--out", out, "--scheme", "qin2007", "--barriers", tmp_path / "walls.tif")
+    assert done.returncode == 0, done.stderr
+    expected = rusle.flow_accumulation(rusle.flow_direction(heights, scheme="qin2007", barriers=walls)).values
+    with rasterio.open(out) as written:
+        np.testing.assert_array_equal(written.read(1), expected.astype(written.dtypes[0]))
+    assert terrain("basins", "--dem", dem, "--out", tmp_path / "zones.gpkg").returncode == 0
+    cut = tmp_path / "cut.tif"
+    done = terrain("edges", "--dem", dem, "--out", cut, "--max-slope-length-m", 200, "--zones", tmp_path / "zones.gpkg", "--json")
+    assert done.returncode == 0, done.stderr
+    mask = rusle.edge_contamination(rusle.flow_direction(heights), max_slope_length_m=200.0)
+    with rasterio.open(cut) as written:
+        np.testing.assert_array_equal(written.read(1), mask.values)
+    told = json.loads(done.stdout)
+    assert told["attributes"]["buffer_m"] == mask.attrs["buffer_m"] == 300.0
+    assert sum(row["contaminated_km2"] for row in told["zones"]) == pytest.approx((mask.values == 1).sum() * 9e-4)
+
+
 def test_layers_are_those_of_python(dem, tmp_path):
     d8 = rusle.flow_direction(rusle.open_raster(dem))
     out = tmp_path / "out.gpkg"

@@ -1,11 +1,13 @@
 """Edge contamination: every cell below the edge or a hole, by walking; the bound of the longest slope; the margin that cures it; zones."""
 
 import dask
+import geopandas as gpd
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely import box
 
 from rusle_engine.assessment.edge import edge_table
 from rusle_engine.core.errors import InputError
@@ -132,6 +134,16 @@ def test_shares_of_zones():
     assert edge_table(capped, zones, cell_size_m=1000.0)["buffer_m"].tolist() == [8000.0, 8000.0]
     lazy = edge_table(edge_contamination(raster(codes, "1", (2, 2))), zones, cell_size_m=1000.0)
     assert lazy["contaminated_km2"].tolist() == [8.0, 10.0]
+
+
+def test_zones_on_a_map_with_a_crs():
+    coords = {"y": 4_000_000 - (np.arange(5) + 0.5) * 1000, "x": 500_000 + (np.arange(5) + 0.5) * 1000}
+    codes = xr.DataArray(np.array([[64] * 5, [64] * 5, [4] * 5, [4] * 5, [4] * 5], np.uint8), dims=("y", "x"), coords=coords)
+    zones = gpd.GeoDataFrame({"zone_id": ["w"], "zone_name": ["west"]}, geometry=[box(500_000, 3_995_000, 501_500, 4_000_000)], crs="EPSG:32649")
+    table = edge_table(edge_contamination(codes.rio.write_crs("EPSG:32649")), zones)
+    assert table["area_km2"].tolist() == [7.5]
+    assert table["contaminated_km2"].tolist() == [6.0]  # the western column, and half of the two end cells of the next
+    assert table["share_pct"].tolist() == [80.0]
 
 
 def test_what_is_wrong_is_refused():
