@@ -1,4 +1,4 @@
-"""Cover kernels on one thread: C by every equation, B and half-months; then B of a year of NDVI from files, with the peak of memory.
+"""B of a year of NDVI from files, with the peak of memory; then cover kernels on one thread: C by every equation, B and half-months.
 
     python benchmarks/cover.py [--side 4000] [--repeat 5] [--series-side 4000]
 
@@ -132,11 +132,11 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--series-side", type=int, default=4000)
     options = parser.parse_args()
+    from_files(options.series_side)  # first, because the peak of memory is that of the process so far
     print(f"{options.side} × {options.side} cells, one thread, medians of {options.repeat}")
     one_period(options.side, options.repeat)
     print("1024 × 1024 cells, a year in layers")
     one_year(options.repeat)
-    from_files(options.series_side)
 
 
 if __name__ == "__main__":

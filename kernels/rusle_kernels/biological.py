@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.cover import between_zero_and_one
+from rusle_kernels.cover import dimidiate_pixel
 from rusle_kernels.elementary import exp2_of_moderate
 from rusle_kernels.tables import position
 
@@ -32,11 +32,6 @@ def divide_by_weights(sums, totals, start, years, wr):
                 totals[c] += weights[c]
     for c in range(width):
         sums[c] /= totals[c] * years
-
-
-@inline
-def scaled_cover(index, soil, scale):
-    return between_zero_and_one((index - soil) * scale)
 
 
 @inline
@@ -65,11 +60,11 @@ def b_by_growth(index, soil, vegetation, a, b, base, wr, out):
             if wr.shape[1] > 1:
                 weights = wr[p % 24, start:end]
                 for c in range(sums.size):
-                    ratio = ratio_by_growth(scaled_cover(layer[c], soil, scale), a, b, rate)
+                    ratio = ratio_by_growth(dimidiate_pixel(layer[c], soil, scale), a, b, rate)
                     sums[c] += 0.0 if weights[c] == 0.0 else weights[c] * ratio
             elif weight != 0.0:
                 for c in range(sums.size):
-                    sums[c] += weight * ratio_by_growth(scaled_cover(layer[c], soil, scale), a, b, rate)
+                    sums[c] += weight * ratio_by_growth(dimidiate_pixel(layer[c], soil, scale), a, b, rate)
         divide_by_weights(sums, totals, start, layers // 24, wr)
 
 
@@ -87,11 +82,11 @@ def b_forest(index, soil, vegetation, understorey, wr, out):
             if wr.shape[1] > 1:
                 weights = wr[p % 24, start:end]
                 for c in range(sums.size):
-                    ratio = ratio_forest(scaled_cover(layer[c], soil, scale), below[c])
+                    ratio = ratio_forest(dimidiate_pixel(layer[c], soil, scale), below[c])
                     sums[c] += 0.0 if weights[c] == 0.0 else weights[c] * ratio
             elif weight != 0.0:
                 for c in range(sums.size):
-                    sums[c] += weight * ratio_forest(scaled_cover(layer[c], soil, scale), below[c])
+                    sums[c] += weight * ratio_forest(dimidiate_pixel(layer[c], soil, scale), below[c])
         divide_by_weights(sums, totals, start, layers // 24, wr)
 
 

@@ -4,8 +4,11 @@ Where an equation wants vegetation cover, ``index`` is NDVI with the NDVI of bar
 """
 
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.elementary import exp, exp2_of_moderate, log, log2_of_normal
+from rusle_kernels.elementary import exp2_of_moderate, log2_of_normal
 from rusle_kernels.tables import position
+
+_LN_2, _LOG10_2 = 0.6931471805599453, 0.3010299956639812
+_MINUS_2_LOG2_E = -2.8853900817779268
 
 
 @inline
@@ -15,46 +18,51 @@ def between_zero_and_one(value):
 
 
 @inline
-def dimidiate_pixel(ndvi, ndvi_soil, ndvi_vegetation):
-    return between_zero_and_one((ndvi - ndvi_soil) / (ndvi_vegetation - ndvi_soil))
+def dimidiate_pixel(ndvi, ndvi_soil, scale):
+    """Cover of an NDVI; ``scale`` is 1 / (NDVI of full cover - NDVI of bare soil)."""
+    return between_zero_and_one((ndvi - ndvi_soil) * scale)
 
 
 @inline
 def log10_of_cover(cover):
     """The decimal logarithm of a cover above 0, in any unit; some number at 0, which the caller looks after."""
-    return 0.3010299956639812 * log2_of_normal(cover) + 0.0 * cover  # NaN stays NaN
+    return _LOG10_2 * log2_of_normal(cover) + 0.0 * cover  # NaN stays NaN
 
 
 @kernel
 def cover_dimidiate(ndvi, ndvi_soil, ndvi_vegetation, out):
+    scale = 1.0 / (ndvi_vegetation - ndvi_soil)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] = dimidiate_pixel(ndvi[i, j], ndvi_soil, ndvi_vegetation)
+            out[i, j] = dimidiate_pixel(ndvi[i, j], ndvi_soil, scale)
 
 
 @kernel
 def c_cai2000(index, soil, vegetation, out):
+    scale = 1.0 / (vegetation - soil)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            percent = 100.0 * dimidiate_pixel(index[i, j], soil, vegetation)  # the equation wants percent
+            percent = 100.0 * dimidiate_pixel(index[i, j], soil, scale)  # the equation wants percent
             curve = 0.6508 - 0.3436 * log10_of_cover(percent)
             out[i, j] = 1.0 if percent <= 0.1 else (0.0 if percent >= 78.3 else curve)
 
 
 @kernel
 def c_liu1999(index, soil, vegetation, out):
+    scale = 1.0 / (vegetation - soil)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            cover = dimidiate_pixel(index[i, j], soil, vegetation)  # this one wants a fraction
+            cover = dimidiate_pixel(index[i, j], soil, scale)  # this one wants a fraction
             curve = between_zero_and_one(0.221 - 0.595 * log10_of_cover(cover))  # it comes to 1 at 0.04906
             out[i, j] = 1.0 if cover <= 0.049 else curve
 
 
 @kernel
 def c_bu(index, soil, vegetation, out):
+    scale = 1.0 / (vegetation - soil)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            percent = 100.0 * dimidiate_pixel(index[i, j], soil, vegetation)
+            percent = 100.0 * dimidiate_pixel(index[i, j], soil, scale)
             line = between_zero_and_one(0.4149 - 0.0052 * percent)  # it comes to 0 at 79.79 %
             out[i, j] = 0.0 if percent >= 79.8 else line
 
@@ -63,7 +71,8 @@ def c_bu(index, soil, vegetation, out):
 def c_vanderknijff1999(ndvi, out):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            curve = exp(-2.0 * ndvi[i, j] / (1.0 - ndvi[i, j]))
+            power = _MINUS_2_LOG2_E * ndvi[i, j] / (1.0 - ndvi[i, j])
+            curve = exp2_of_moderate(-1000.0 if power < -1000.0 else power) + 0.0 * ndvi[i, j]  # NaN stays NaN
             out[i, j] = 1.0 if ndvi[i, j] <= 0.0 else (0.0 if ndvi[i, j] >= 1.0 else curve)  # the curve passes 1 at 0
 
 
@@ -87,7 +96,9 @@ def c_ndvi_power(ndvi, out):
 def c_lai_log(leaf_area_index, out):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] = between_zero_and_one(0.184 - 0.177 * log(leaf_area_index[i, j]))  # 1 without a leaf
+            area = leaf_area_index[i, j]
+            curve = between_zero_and_one(0.184 - 0.177 * _LN_2 * log2_of_normal(area)) + 0.0 * area  # NaN stays NaN
+            out[i, j] = 1.0 if area <= 0.0 else curve  # without a leaf
 
 
 @kernel
@@ -96,7 +107,7 @@ def c_panagos2015(index, classes, soil, vegetation, codes, least, most, out):
 
     Returns how many cells hold a class that is not in the sorted ``codes`` (NaN in ``out``).
     """
-    unknown, known, row = 0, float("nan"), -1
+    unknown, known, row, scale = 0, float("nan"), -1, 1.0 / (vegetation - soil)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = float("nan")
@@ -109,7 +120,7 @@ def c_panagos2015(index, classes, soil, vegetation, codes, least, most, out):
                 elif least[row] == most[row]:
                     out[i, j] = least[row]
                 else:
-                    out[i, j] = least[row] + (most[row] - least[row]) * (1.0 - dimidiate_pixel(index[i, j], soil, vegetation))
+                    out[i, j] = least[row] + (most[row] - least[row]) * (1.0 - dimidiate_pixel(index[i, j], soil, scale))
     return unknown
 
 
