@@ -76,19 +76,22 @@ def check(
 ) -> None:
     """List every problem of a configuration.
 
-    Opens the inputs as a run would, and writes nothing.
+    Opens the inputs as a run would, warns of what a run would warn of beforehand, and writes nothing.
     """
     with Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json) as talk:
         load_formulas(formulas)
         from rusle_engine.core.errors import ConfigError
         from rusle_engine.runs.config import exit_code_of, load_config
-        from rusle_engine.runs.run import check as check_config
+        from rusle_engine.runs.run import remarks_of
 
         try:
-            problems = check_config(load_config(config, sets or ()))
+            problems, remarks = remarks_of(load_config(config, sets or ()))
         except ConfigError as error:
-            problems = list(error.problems)
-        talk.give("\n".join(map(str, problems)) or f"{config}: no problem", ok=not problems, problems=problems_as_json(problems))
+            problems, remarks = list(error.problems), []
+        for remark in remarks:
+            talk.say(f"rusle: warning: {remark['en']}")
+        said = "\n".join(map(str, problems)) or f"{config}: no problem"
+        talk.give(said, ok=not problems, problems=problems_as_json(problems), warnings=remarks)
         if problems:
             talk.say(f"rusle: {len(problems)} problem{'s' if len(problems) > 1 else ''}")
             raise SystemExit(exit_code_of(problems))

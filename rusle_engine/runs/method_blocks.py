@@ -37,6 +37,8 @@ FROM_RUN = ("dem", "theta", "grid", "landcover")
 _ONLY_IN_PYTHON = (type(None), xr.DataArray, xr.Dataset)
 _OVER_TIME = ("ndvi", "fvc", "understorey")
 """Quantities of cover, which may be given over time as well."""
+_MEASURED = re.compile(r"_(m|m2|mm|mm_h|h|min|days|degree|pct)$")
+"""Names that end in the unit of a length, an area, a time, an angle or a share: none can be negative."""
 _DATA_KINDS = ("raster", "classes", "table", "polygons", "rain")
 
 
@@ -117,12 +119,20 @@ def _field(parameter: Parameter, function: FactorFunction, *, needed: bool) -> A
     """Annotation and field of one parameter: required when the method needs it, or when a run must say it even if it is null."""
     annotation = _annotation(parameter, function.variable)
     must_name = parameter.name in function.must_name
+    if parameter.kind == "option" and _MEASURED.search(parameter.name):
+        annotation = Annotated[annotation, AfterValidator(_not_negative)]
     description = parameter.description.replace("``", "") + (" A run must name it; null: none." if must_name else "")
     required = needed or parameter.required
     if parameter.kind in _DATA_KINDS and not required:
         annotation = annotation | None
     default = ... if required else None if parameter.kind in _DATA_KINDS else parameter.default
     return annotation, Field(default, description=description)
+
+
+def _not_negative(value: Any) -> Any:
+    if isinstance(value, int | float) and value < 0:
+        raise refused(f"{value:g} seen; expected at least 0, or null where that means none")
+    return value
 
 
 def _annotation(parameter: Parameter, result: Variable) -> Any:

@@ -5,10 +5,16 @@ from typing import Any
 
 from rusle_engine.assessment.conservation import LARGEST_UNASSESSED_PCT
 from rusle_engine.core.grid import Grid
+from rusle_engine.core.variables import TOLERANCE, conversion_factor
 from rusle_engine.runs.config import Config
-from rusle_engine.runs.sources import MethodBlock
+from rusle_engine.runs.sources import Constant, MethodBlock
 
 Remark = dict[str, str]
+
+_LEAST_TOLERANCE = 100.0
+"""Half of the least tolerable loss of SL 190-2007 [t km-2 yr-1]."""
+_SHOWS_TERRACES_M = 2.0
+"""Cells up to this size can show the treads of terraces [m]."""
 
 
 def remark(code: str, en: str, zh: str) -> Remark:
@@ -16,12 +22,20 @@ def remark(code: str, en: str, zh: str) -> Remark:
 
 
 def remarks(
-    config: Config, grid: Grid, inputs: Sequence[Mapping[str, Any]], factors: Mapping[str, Mapping[str, Any]], zones: Any, overlapping: Sequence[str]
+    config: Config,
+    grid: Grid,
+    inputs: Sequence[Mapping[str, Any]],
+    factors: Mapping[str, Mapping[str, Any]],
+    overlapping: Sequence[str],
+    zones: Any = None,
 ) -> list[Remark]:
-    """All remarks on a run, gravest first."""
+    """All remarks on a run, gravest first; those on the table of zones only when there is one."""
     return [
         *_on_topography(config, grid),
-        *_on_coverage(inputs, zones),
+        *_on_tolerance(config),
+        *_on_terraces(config, grid),
+        *_on_zone_gaps(zones),
+        *_on_extent(inputs),
         *_on_rain(factors),
         *_on_units(inputs),
         *_on_methods(factors),
@@ -50,7 +64,34 @@ def _on_topography(config: Config, grid: Grid) -> Iterable[Remark]:
         yield remark("no_channels", "No channel threshold is set: channels count as hillslopes.", "未设沟道阈值：沟道按坡面计算。")
 
 
-def _on_coverage(inputs: Sequence[Mapping[str, Any]], zones: Any) -> Iterable[Remark]:
+def _on_tolerance(config: Config) -> Iterable[Remark]:
+    block = config.intensity.tolerance_t_km2
+    if not isinstance(block, Constant):
+        return
+    tolerance = block.constant * (conversion_factor(block.units or TOLERANCE.units, TOLERANCE.units) or 1.0)
+    if 0 < tolerance < _LEAST_TOLERANCE:
+        yield remark(
+            "low_tolerance",
+            f"The tolerable soil loss of {tolerance:g} t km-2 yr-1 is far below the 200 to 1000 of SL 190-2007; is it in t ha-1 yr-1 (times 100)?",
+            f"容许土壤流失量 {tolerance:g} t/(km²·a) 远低于 SL 190-2007 的 200～1000，单位是否为 t/(hm²·a)（应乘以 100）？",
+        )
+
+
+def _on_terraces(config: Config, grid: Grid) -> Iterable[Remark]:
+    measures = config.E is not None and not (isinstance(config.E, Constant) and config.E.constant == 1)
+    cell = float(max(grid.dx_m.max(), grid.dy_m.max()))
+    if measures and cell <= _SHOWS_TERRACES_M and (config.dem is None or config.dem.shows_terraces is None):
+        yield remark(
+            "terraces_in_dem",
+            f"Cells of {cell:.1f} m may show the treads of terraces: then LS has their effect already, and E counts it twice. "
+            "Say dem.shows_terraces.",
+            f"栅格边长 {cell:.1f} m，DEM 可能已反映梯田田面，LS 已含其作用，再乘 E 即重复计算；请设置 dem.shows_terraces。",
+        )
+
+
+def _on_zone_gaps(zones: Any) -> Iterable[Remark]:
+    if zones is None:
+        return
     incomplete = zones[zones["incomplete"]]
     if len(incomplete):
         named = "、".join(incomplete["zone_name"].astype(str).head(5))
@@ -61,6 +102,9 @@ def _on_coverage(inputs: Sequence[Mapping[str, Any]], zones: Any) -> Iterable[Re
             f"{len(zones)} 个分区中有 {len(incomplete)} 个缺数据面积超过 {LARGEST_UNASSESSED_PCT} %（{named}"
             f"{' 等' if len(incomplete) > 5 else ''}），其水土保持率须与区间同读。",
         )
+
+
+def _on_extent(inputs: Sequence[Mapping[str, Any]]) -> Iterable[Remark]:
     short = [str(entry["role"]) for entry in inputs if (entry.get("alignment") or {}).get("covers_grid") is False]
     if short:
         yield remark(

@@ -41,7 +41,7 @@ from rusle_engine.runs.manifest import (
 )
 from rusle_engine.runs.plan import FACTORS, REGION_ID, REGION_NAME, Plan
 from rusle_engine.runs.progress import NoProgress, Progress
-from rusle_engine.runs.remarks import remark, remarks
+from rusle_engine.runs.remarks import Remark, remark, remarks
 from rusle_engine.runs.statistics import observed, total
 
 log = logging.getLogger("rusle_engine")
@@ -98,6 +98,17 @@ def check(config: Config | str | os.PathLike[str]) -> list[Problem]:
         return list(error.problems)
     with engine(loaded.compute):
         return checked(loaded)[0]
+
+
+def remarks_of(config: Config) -> tuple[list[Problem], list[Remark]]:
+    """What ``check`` finds, and the remarks that a run would begin with: all but those on its results."""
+    with engine(config.compute):
+        problems, plan = checked(config)
+    if problems or plan is None:
+        return problems, []
+    inputs = [{"role": entry.role, **entry.details} for entry in plan.inputs.noted]
+    factors = {key: factor_entry(f, config.factors[key], None, plan.erosivity if key == "R" else None) for key, f in plan.factors.items()}
+    return [], remarks(config, plan.grid, inputs, factors, plan.overlapping)
 
 
 def run(config: Config | str | os.PathLike[str], *, progress: Progress | None = None, client: Any | None = None) -> RunResult:
@@ -292,7 +303,7 @@ class _Run:
             "classes": classes_entry(self._tolerance()),
             "headline": headline_entry(zones, plan.headline_zone, (REGION_ID, REGION_NAME)),
             "target": None if config.target is None else config.target.model_dump(),
-            "warnings": [*remarks(config, plan.grid, inputs, factors, zones, plan.overlapping), *self._heard()],
+            "warnings": [*remarks(config, plan.grid, inputs, factors, plan.overlapping, zones), *self._heard()],
             "versions": provenance.versions(),
             "machine": provenance.machine(),
         }

@@ -67,8 +67,16 @@ def test_help_lists_the_commands_and_imports_nothing_heavy():
 
 def test_check_says_when_there_is_no_problem(rusle, region):
     code, out, err = rusle("check", region)
-    assert (code, err) == (0, "")
-    assert out == f"{region}: no problem\n"
+    assert (code, out) == (0, f"{region}: no problem\n")
+    assert all(line.startswith("rusle: warning: ") for line in err.splitlines())
+
+
+def test_check_warns_of_what_a_run_would_warn_of(rusle, region):
+    code, out, err = rusle("check", region, "--set", "intensity.tolerance_t_km2=10")
+    assert (code, out) == (0, f"{region}: no problem\n")
+    assert "rusle: warning: The tolerable soil loss of 10 t km-2 yr-1 is far below" in err
+    warnings = json.loads(rusle("check", region, "--json", "--set", "intensity.tolerance_t_km2=10")[1])["warnings"]
+    assert "low_tolerance" in {warning["code"] for warning in warnings}
 
 
 def test_check_lists_every_problem_and_fails(rusle, region):

@@ -165,6 +165,8 @@ def test_every_problem_is_told_at_once(folder):
         ("dem=null", "dem", "LS by the method that is named needs an elevation model"),
         ("landcover=null", "landcover", "missing; C by class needs it"),
         ("P={method: wenner1981}", "P.cropland", "missing"),
+        ("LS.max_slope_length_m=-1", "LS.max_slope_length_m", "-1 seen; expected at least 0"),
+        ("R.max_missing_pct=-5", "R.max_missing_pct", "-5 seen; expected at least 0"),
     ],
 )
 def test_one_problem(folder, override, where, message):

@@ -8,6 +8,7 @@ import shapely
 import rusle_engine as rusle
 from rusle_engine.core.errors import ConfigError
 from rusle_engine.runs.config import load_config
+from rusle_engine.runs.run import remarks_of
 from tests.region import CROPLAND, build_region, stored, write_csv
 
 NONE, TERRACE = 0, 1
@@ -210,6 +211,18 @@ def test_combinations_that_make_no_sense_are_one_problem(region, changes, where,
     assert problem.where == where
     assert problem.exit_code == 78
     assert message in problem.message
+
+
+def test_what_a_run_would_warn_of_is_known_before(region):
+    """A tolerance in t/ha, and LS without a limit; a run says the same."""
+    config = load_config(region.write_config(), ["intensity.tolerance_t_km2=10", "LS.max_slope_length_m=null"])
+    problems, found = remarks_of(config)
+    assert problems == []
+    codes = {remark["code"] for remark in found}
+    assert {"low_tolerance", "no_longest_slope", "unchecked_methods"} <= codes
+    assert codes <= {warning["code"] for warning in rusle.run(config).manifest["warnings"]}
+    in_its_unit = load_config(region.write_config(), ["intensity={tolerance_t_km2: {constant: 10, units: t ha-1 yr-1}}"])
+    assert "low_tolerance" not in {remark["code"] for remark in remarks_of(in_its_unit)[1]}
 
 
 def test_a_dem_that_shows_terraces_goes_with_an_e_of_one(region):
