@@ -2,7 +2,7 @@
 
     python benchmarks/factors.py [--side 4000] [--repeat 5]
 
-Bytes are float64 rasters read and written once. Slope and LS are timed through the public function, with the catchment area given.
+Bytes are float64 rasters read and written once. Slope and LS have a benchmark of their own (`ls.py`).
 """
 
 import argparse
@@ -37,9 +37,6 @@ def main() -> None:
     silt, carbon, ndvi = 100 - sand - clay, random.uniform(0.2, 3, shape), random.uniform(0, 0.9, shape)
     theta, codes, out = random.uniform(0, 0.6, shape), random.integers(1, 10, shape).astype(np.float64), np.empty(shape)
     limits, values = np.array([0.0, 3, 6, 9, 13, 17, 21, 25]), np.array([0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
-    rows = np.arange(options.side, dtype=np.float64)
-    dem = (np.add.outer(rows[::-1] * 0.3, np.sin(rows / 40) * 60) + random.normal(0, 1, shape)).astype(np.float32)
-    area = random.pareto(1.0, shape) * 900
     classes = np.arange(1.0, 10)
     tasks: dict[str, tuple[int, Callable[[], object]]] = {
         "copy": (16, lambda: np.copyto(out, theta)),
@@ -48,10 +45,6 @@ def main() -> None:
         "C vanderknijff1999": (16, lambda: cover.c_vanderknijff1999(ndvi, out)),
         "P by slope class": (16, lambda: practice.p_by_slope(theta, limits, values, out)),
         "table on classes": (16, lambda: tables.lookup(codes, classes, classes / 10, out)),
-        "slope and LS": (
-            20,
-            lambda: rusle.ls_factor(dem, upslope_area=area, units={"dem": "m", "upslope_area": "m2"}, cell_size_m=30.0, max_slope_length_m=304.8),
-        ),
     }
     print(f"{options.side} × {options.side} cells, one thread, medians of {options.repeat}")
     copied = 0.0

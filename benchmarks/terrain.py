@@ -81,7 +81,7 @@ def stages(dem: xr.DataArray) -> dict[str, tuple[float, float]]:
         "fill": fill_seconds,
         "fill with directions": (direction_seconds[0], direction_seconds[1]),
         "accumulation": timed(lambda: upslope_area_of(codes, grid))[:2],
-        "slope (one thread)": timed(lambda: slope_of(dem, grid))[:2],
+        "slope": timed(lambda: slope_of(dem, grid))[:2],
     }
 
 
