@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-import rusle_engine as rusle
 from rusle_kernels import cover, erodibility, practice, tables
 
 
