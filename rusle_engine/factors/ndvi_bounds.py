@@ -98,6 +98,8 @@ def stated_bounds(
     }
     require_bounds(**bounds)
     if percentiles:
+        if isinstance(ndvi, xr.DataArray) and not set(ndvi.dims) - {"y", "x"}:
+            log.warning("the percentiles of NDVI are those of one date; use their numbers for every other date and year")
         log.info("%s by percentile: %s; write the numbers down and use them for other years", *_listed({name: bounds[name] for name in percentiles}))
     return bounds
 

@@ -102,10 +102,11 @@ def test_half_months_are_turned_into_c_first_and_then_weighted():
         c_factor(ndvi=0.5, wr=weights, method="vanderknijff1999")
 
 
-def test_bounds_by_percentile_are_those_of_the_whole_raster_and_are_recorded():
+def test_bounds_by_percentile_are_those_of_the_whole_raster_and_are_recorded(caplog):
     ndvi = xr.DataArray((np.arange(100) / 100).reshape(10, 10), dims=("y", "x")).chunk(y=3, x=4)
     by_percentile = c_factor(ndvi=ndvi, method="cai2000", ndvi_soil={"percentile": 5}, ndvi_vegetation={"percentile": 95})
     assert (by_percentile.attrs["ndvi_soil"], by_percentile.attrs["ndvi_vegetation"]) == (0.04, 0.94)
+    assert "those of one date" in caplog.text
     named = c_factor(ndvi=ndvi, method="cai2000", ndvi_soil=0.04, ndvi_vegetation=0.94)
     assert by_percentile.identical(named)
     mixed = c_factor(ndvi=ndvi, method="cai2000", ndvi_soil=0.02, ndvi_vegetation={"percentile": 95})
