@@ -1,6 +1,6 @@
 """Million cells a second from a compressed DEM on the disk to compressed LS on the disk, where the time goes, and peak memory.
 
-    python benchmarks/files.py 10000 [--threads 2] [--memory-budget "2 GB"] [--codec deflate] [--tile 1024]
+    python benchmarks/files.py 10000 [--threads 2] [--memory-budget "2 GB"] [--codec deflate] [--compression deflate] [--tile 1024]
 
 A fractal DEM of N × N cells (benchmarks/terrain.py) is written tile by tile, then read, turned into LS and written by a process of its own, so
 that peak memory is that one's alone. Seconds of tasks are summed over the threads, those of writing are by the clock; with one thread all
@@ -97,7 +97,15 @@ def timed_parts(seconds: dict[str, float], clock: Callable[[], float]) -> None:
     counted("_finish", "after the last tile")
 
 
-def measure(dem: Path, out: Path, tile: int, threads: int, budget: str) -> dict[str, Any]:
+def peak_mib() -> float:
+    """Of this process alone: what ``getrusage`` says includes the process that started it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return next(float(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
+
+
+def measure(dem: Path, out: Path, tile: int, threads: int, budget: str, compression: Any) -> dict[str, Any]:
     """One DEM to one LS, in this process."""
     import rusle_engine as rusle
     from rusle_engine.core.variables import TOPOGRAPHY
@@ -111,11 +119,10 @@ def measure(dem: Path, out: Path, tile: int, threads: int, budget: str) -> dict[
     with Stages(clock) as stages, dask.config.set({"num_workers": threads, "scheduler": scheduler, "rusle_engine.memory_budget": budget}):
         ls = rusle.ls_factor(rusle.open_raster(dem, chunks=tile), max_slope_length_m=300.0, channel_area_m2=1e6)
         planned = time.perf_counter() - began
-        write_rasters([RasterOutput(ls, out, TOPOGRAPHY)])
+        write_rasters([RasterOutput(ls, out, TOPOGRAPHY)], compression=compression)
     wall, processor = time.perf_counter() - began, time.process_time() - processor
     parts["encode"] = parts.pop("after the last tile") - parts["overviews"] - parts["read back and compare"]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"plan": planned, "wall": wall, "cpu": processor, "peak": peak, "tasks": stages.seconds, "writing": parts}
+    return {"plan": planned, "wall": wall, "cpu": processor, "peak": peak_mib(), "tasks": stages.seconds, "writing": parts}
 
 
 def report(size: int, threads: int, found: dict[str, Any]) -> None:
@@ -135,17 +142,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tile", type=int, default=1024)
     parser.add_argument("--memory-budget", default="2 GB")
-    parser.add_argument("--codec", choices=["deflate", "zstd", "lzw"], default="deflate")
+    parser.add_argument("--codec", choices=["deflate", "zstd", "lzw"], default="deflate", help="of the DEM")
+    parser.add_argument("--compression", choices=["deflate", "zstd"], default="deflate", help="of LS")
     parser.add_argument("--folder", type=Path, help="where the files go for the time; a temporary folder when not given")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure is not None:
-        found = measure(options.measure, options.measure.with_name("LS.tif"), options.tile, options.threads, options.memory_budget)
+        out = options.measure.with_name("LS.tif")
+        found = measure(options.measure, out, options.tile, options.threads, options.memory_budget, options.compression)
         print(json.dumps(found))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         dem = Path(folder) / "dem.tif"
-        settings = [f"--threads={options.threads}", f"--tile={options.tile}", f"--memory-budget={options.memory_budget}"]
+        settings = [
+            f"--threads={options.threads}",
+            f"--tile={options.tile}",
+            f"--memory-budget={options.memory_budget}",
+            f"--compression={options.compression}",
+        ]
         for size in (options.tile + 100, options.size):  # the first compiles
             write_dem(dem, size, options.codec)
             command = [sys.executable, "-m", "benchmarks.files", str(size), *settings, f"--measure={dem}"]

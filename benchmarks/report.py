@@ -19,6 +19,7 @@ SCRIPTS = {
     "Factor kernels": "factors.py",
     "Storms and R": "erosivity.py",
     "Rasters written": "rasters.py",
+    "DEM to LS, files in and out": "files.py",
     "The whole job": "chain.py",
     "The graphs over tile borders at 10¹¹ cells": "borders.py",
     "Start of the command": "startup.py",
