@@ -3,10 +3,15 @@
 import re
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
+from rusle_engine.factors.b import b_factor
+from rusle_engine.factors.ndvi_series import half_month_ndvi
 from rusle_engine.runs.config import load_config
 from rusle_engine.runs.run import run
 from rusle_engine.runs.sample import write_sample
@@ -35,7 +40,19 @@ def warm_up() -> Path:
         run(load_config(configuration, _OTHER_METHODS))
         run(load_config(configuration, _PATH_METHOD))
     _drain_in_other_ways()
+    _cover_through_a_year()
     return cache_folder()
+
+
+def _cover_through_a_year() -> None:
+    """Half-months of a year of NDVI with flags, and B by its curves."""
+    dates = pd.date_range("2023-01-01", periods=23, freq="16D")
+    ndvi = xr.DataArray(np.full((23, 1, 1), 0.5, np.float32), dims=("time", "y", "x"), coords={"time": dates})
+    half_months = half_month_ndvi(ndvi, quality=ndvi * 0)
+    b = partial(b_factor, ndvi=half_months, wr=[1 / 24] * 24, ndvi_soil=0.05, ndvi_vegetation=0.86)
+    b(method="csle_grass")
+    b(method="csle_forest", understorey=0.4)
+    b(method="cai2000")
 
 
 def _drain_in_other_ways() -> None:
