@@ -28,6 +28,7 @@ from rusle_engine.runs import provenance
 from rusle_engine.runs.checks import MADE, checked, records_of
 from rusle_engine.runs.config import Config, exit_code_of, load_config
 from rusle_engine.runs.engine import engine
+from rusle_engine.runs.exclusivity import both_below_one, exclusivity_entry, on_exclusivity
 from rusle_engine.runs.manifest import (
     classes_entry,
     equation_entry,
@@ -205,6 +206,7 @@ class _Run:
             assessed = assess({key.lower(): factor for key, factor in factors.items()}, plan.tolerance, plan.cover)
             a, a_records = observed(assessed.a)
             groups: dict[str, list[Any]] = {f"factor {key}": records for key, records in factor_records.items()}
+            groups |= {"B and T": both_below_one(factors)}
             groups |= {"A": a_records, "flags": plan.flag_records, "k_flags": plan.k_flag_records, "zones": assessed.records}
             groups |= {f"input {i}": entry.records for i, entry in enumerate(plan.inputs.noted)}
             rasters = [
@@ -285,6 +287,7 @@ class _Run:
         }
         if found["k_flags"]:
             factors["K"]["cells"] = in_all(found["k_flags"])
+        exclusivity = exclusivity_entry(found["B and T"])
         return {
             "schema_version": SCHEMA_VERSION,
             "package": {"name": "rusle-engine", "version": provenance.versions()["rusle_engine"]},
@@ -298,12 +301,13 @@ class _Run:
             "inputs": inputs,
             "factors": factors,
             "topography": topography_entry(config, found["flags"]),
+            "cover_and_tillage": exclusivity,
             "soil_loss": {"units": SOIL_LOSS.units, **total(found["A"]).as_dict()},
             "intensity": {"standard": "SL 190-2007", "tolerance_t_km2": config.resolved()["intensity"]["tolerance_t_km2"]},
             "classes": classes_entry(self._tolerance()),
             "headline": headline_entry(zones, plan.headline_zone, (REGION_ID, REGION_NAME)),
             "target": None if config.target is None else config.target.model_dump(),
-            "warnings": [*remarks(config, plan.grid, inputs, factors, plan.overlapping, zones), *self._heard()],
+            "warnings": [*remarks(config, plan.grid, inputs, factors, plan.overlapping, zones), *on_exclusivity(exclusivity), *self._heard()],
             "versions": provenance.versions(),
             "machine": provenance.machine(),
         }

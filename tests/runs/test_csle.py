@@ -95,6 +95,20 @@ def test_the_record_names_the_equation_and_its_factors(finished):
     assert result.open("T").attrs["units"] == "1"
 
 
+def test_land_where_both_b_and_t_lower_the_loss_is_counted(finished, whole, tmp_path):
+    _, result = finished
+    assert result.manifest["cover_and_tillage"]["both_below_one_pct"] == 0
+    assert "b_and_t" not in {warning["code"] for warning in result.manifest["warnings"]}
+    other = whole.copied(tmp_path / "region", report=False)
+    landcover = other.values("landcover")
+    b = np.where(np.isnan(landcover), -9999, 0.5)  # on cropland too
+    other.put("b", b.astype(np.float32), nodata=-9999)
+    manifest = other.run().manifest
+    cropland, land = (landcover == CROPLAND).sum(), (~np.isnan(landcover)).sum()
+    assert manifest["cover_and_tillage"]["both_below_one_pct"] == pytest.approx(100 * cropland / land, rel=1e-12)
+    assert "b_and_t" in {warning["code"] for warning in manifest["warnings"]}
+
+
 def test_the_report_shows_the_factors_of_csle(finished):
     _, result = finished
     page = (result.path / "report.html").read_text("utf-8")
