@@ -1,11 +1,13 @@
 """What goes to the disk comes back as it was, and nothing of it is left: after the end, an error, a killed process."""
 
 import gc
+import os
 import signal
 import subprocess
 import sys
 import weakref
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import dask
@@ -163,6 +165,28 @@ def test_on_other_processes(folder, cluster):
         assert len(left_in(folder)) > 2
     for one, right in zip(found, expected(array)):
         assert np.array_equal(one.values, right)
+    assert left_in(folder) == []
+
+
+def test_a_worker_killed_in_the_middle_does_not_show(folder, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    array, once = numbers(120, 100), tmp_path / "killed"
+
+    def kills(state, answer, place):
+        if place.row == 50 and place.column == 50 and not once.exists():
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return finish(state, answer, place)
+
+    with (
+        use_scratch(folder),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as workers,
+        distributed.Client(workers),
+    ):
+        results = two_passes(replace(PASSES, finish=kills), array.chunk(y=50, x=50))
+        for found, right in zip(dask.compute(*results), expected(array)):
+            assert np.array_equal(found.values, right)
+    assert once.exists()
     assert left_in(folder) == []
 
 
