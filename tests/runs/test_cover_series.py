@@ -169,3 +169,27 @@ def test_the_command_computes_b_from_files(finished, tmp_path, monkeypatch):
     np.testing.assert_array_equal(read_raster(tmp_path / "B.tif"), expected.values.astype(np.float32))
     with pytest.raises(InputError, match="needs wr="):
         compute_factor("B", {k: v for k, v in given.items() if k != "wr"}, tmp_path / "C.tif", progress=Silent())
+
+
+def test_crop_calendars_and_ranges_of_classes_take_the_land_cover_and_the_weights_of_the_run(tmp_path):
+    region = build_region(tmp_path / "region", zones=False)
+    region.config["output"]["report"] = False
+    slr = {code: (1 + k) * np.linspace(0.01, 0.1, 24) for k, code in enumerate(LANDUSE)}
+    write_csv(region.folder / "crops.csv", [{"code": c, "half_month": h, "slr": v} for c, of in slr.items() for h, v in enumerate(of, 1)])
+    region.config["C"] = {"method": "renard1997", "calendar": "crops.csv"}
+    by_calendar = stored(region.run(), "C")
+    wr, landcover = shares(region).values, region.values("landcover")
+    expected = np.full(landcover.shape, np.nan)
+    for code, of in slr.items():
+        expected[landcover == code] = (wr * of).sum()
+    np.testing.assert_allclose(by_calendar, expected, rtol=1e-6)
+
+    write_csv(region.folder / "ranges.csv", [{"code": code, "C_min": 0.01 * k, "C_max": 0.1 * k} for k, code in enumerate(LANDUSE)])
+    region.config["C"] = {"method": "panagos2015", "fvc": 0.25, "ranges": "ranges.csv"}
+    by_range = stored(region.run(), "C")
+    for k, code in enumerate(LANDUSE):
+        np.testing.assert_allclose(by_range[landcover == code], 0.01 * k + 0.75 * 0.09 * k, rtol=1e-6, atol=1e-9)
+
+    region.config["C"] = {"method": "panagos2015", "fvc": 0.25}
+    with pytest.raises(ConfigError, match="ranges"):
+        load_config(region.write_config())
