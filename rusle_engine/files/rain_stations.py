@@ -41,7 +41,7 @@ def read_stations(
         elif names.iloc[:i].eq(name).any():
             faults.append(f"row {i + 2}: {name!r} stands twice")
         elif not np.isfinite(places.iloc[i]).all():
-            shown = ", ".join(f"{column} {table[column].iloc[i]!r}" for column in columns.values())
+            shown = ", ".join(f"{column} {str(table[column].iloc[i])!r}" for column in columns.values())
             faults.append(f"row {i + 2}: {name!r} has {shown}; expected numbers")
     refuse_rows(faults, str(path))
     return places.set_index(pd.Index(names, name="station"))
@@ -50,8 +50,8 @@ def read_stations(
 def station_files(records: Path, names: pd.Index, mark: str) -> Iterator[tuple[str, Path | None]]:
     """The table of each station: by the name of the file with ``mark`` in it, or by its stem in a folder; None where there is none."""
     for name in names:
-        stems = [records.with_name(records.name.replace(mark, name))] if mark in records.name else [records / (name + suffix) for suffix in TABLES]
-        inside = [stem for stem in stems if stem.parent == (records.parent if mark in records.name else records)]  # a name is no way out
-        if not inside:
+        if name in (".", "..") or any(sign in name for sign in ("/", "\\", "\0")):  # a name is no way out of the folder
             raise InputError(f"the station {name!r} has a name that cannot be that of a file")
-        yield name, next((stem for stem in inside if stem.is_file()), None)
+        by_pattern = mark in records.name
+        places = [records.with_name(records.name.replace(mark, name))] if by_pattern else [records / (name + suffix) for suffix in TABLES]
+        yield name, next((place for place in places if place.is_file()), None)
