@@ -55,7 +55,7 @@ def _run(path: Path, name: str) -> None:
 def _send_by_value(module: Any) -> None:
     """Worker processes cannot import the file by name: its functions are sent to them whole."""
     try:
-        import cloudpickle
+        import cloudpickle  # type: ignore[import-untyped]
     except ImportError:  # comes with distributed; without it there are no worker processes
         return
     cloudpickle.register_pickle_by_value(module)

@@ -18,6 +18,7 @@ from rusle_engine.runs.rain_blocks import Rain, ValueRecord
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function, own_function
 from rusle_engine.runs.sources import (
+    Block,
     ClassPolygons,
     ClassRaster,
     Constant,
@@ -51,7 +52,7 @@ def quantity(variable: Variable) -> OneOf:
 def factor(key: str) -> OneOf:
     """A factor: what a quantity may be, or one of the methods that compute it; one object for each factor, which registered formulas join."""
     function = factor_function(key)
-    methods = {name: _block(function, name) for name in function.methods if name != "table"}
+    methods: dict[str, type[Block]] = {name: _block(function, name) for name in function.methods if name != "table"}
     return OneOf(quantity(function.variable).by_key, methods, function.variable)
 
 

@@ -119,6 +119,17 @@ def test_tiles_do_not_show(region, formulas):
     assert {name: stored(second, name).tobytes() for name in rasters} == rasters
 
 
+def test_worker_processes_get_the_formulas_without_their_file(region, formulas):
+    pytest.importorskip("distributed")
+    path = by_formulas(region)
+    load_formulas([formulas])
+    here = stored(rusle.run(path), "K").tobytes()
+    formulas.unlink()
+    registered = registry.own_method("K", "station2024")
+    assert registered.file is None
+    assert stored(rusle.run(load_config(path, ["compute.workers=1", "output.folder=again"])), "K").tobytes() == here
+
+
 def test_commands_take_the_file(region, formulas, command):
     path = by_formulas(region)
     code, out, _ = command("check", path)
