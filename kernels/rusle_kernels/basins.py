@@ -163,7 +163,8 @@ def count_saddles(lower, step):
 def saddle_edges(keys, lower, step, labels, edge_keys, edge_cells, edge_slots, own, other):
     """The edges between basins, by cell and then by lower end: from each saddle cell to the lowest member of each further group.
 
-    From a cell whose lowest neighbour lies in another tile, also the edge to that one; from a cell where water stops, to every group. ``edge_keys`` is the height of the cell,
+    From a cell whose lowest neighbour lies in another tile, also the edge to that one; from a cell where water stops, to every group.
+    ``edge_keys`` is the height of the cell,
     ``edge_slots`` the neighbour it leads to, ``own`` and ``other`` the two basins, −2 where the edge leads to another tile. Returns how many.
     """
     width = keys.shape[1]
