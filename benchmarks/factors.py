@@ -35,14 +35,15 @@ def main() -> None:
     sand, clay = random.uniform(10, 60, shape), random.uniform(5, 30, shape)
     silt, carbon, ndvi = 100 - sand - clay, random.uniform(0.2, 3, shape), random.uniform(0, 0.9, shape)
     theta, codes, out = random.uniform(0, 0.6, shape), random.integers(1, 10, shape).astype(np.float64), np.empty(shape)
-    limits, values = np.array([0.0, 3, 6, 9, 13, 17, 21, 25]), np.array([0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9, 1])
+    limits, values = np.arctan(np.array([0.0, 3, 6, 9, 13, 17, 21, 25, np.inf]) / 100), np.array([0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 0])
     classes = np.arange(1.0, 10)
     tasks: dict[str, tuple[int, Callable[[], object]]] = {
         "copy": (16, lambda: np.copyto(out, theta)),
-        "K williams1990": (40, lambda: erodibility.k_williams1990(sand, silt, clay, carbon, 1.0, 1.0, out)),
+        "K williams1990": (40, lambda: erodibility.k_williams1990(sand, silt, clay, carbon, 1.0, 1.0, False, out)),
         "C cai2000": (16, lambda: cover.c_cai2000(ndvi, 0.05, 0.86, out)),
         "C vanderknijff1999": (16, lambda: cover.c_vanderknijff1999(ndvi, out)),
         "P by slope class": (16, lambda: practice.p_by_slope(theta, limits, values, out)),
+        "P wenner1981": (16, lambda: practice.p_wenner1981(theta, out)),
         "table on classes": (16, lambda: tables.lookup(codes, classes, classes / 10, out)),
     }
     print(f"{options.side} × {options.side} cells, one thread, medians of {options.repeat}")

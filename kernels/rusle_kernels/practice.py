@@ -1,30 +1,35 @@
 """Support practice P by slope: one formula, one kernel. ``theta`` in radians; NaN in gives NaN out."""
 
-import math
-
 from rusle_kernels._jit import kernel
+from rusle_kernels.elementary import cosine, sine
 
 
 @kernel
-def p_by_slope(theta, lower_limits_pct, values, out):
-    """The value of the last class whose lower limit (percent, ascending, the first 0) the slope reaches.
+def p_by_slope(theta, lower_limits, values, out):
+    """The value of the last class whose lower limit (radians, ascending, the first 0) the slope reaches.
 
-    Slopes are rounded to 1e-5 percent first: a plane that rises 0.9 m on 30 m comes out at 2.9999999999999996 %, from a float32 raster of
-    slope at 2.999999976 %.
+    The classes after the first are taken four at a time, all cells of a row by the same four, so that it vectorises: their number is a
+    multiple of four, filled up with limits that no slope reaches (infinity).
     """
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            percent = math.floor(1e7 * math.tan(theta[i, j]) + 0.5) / 1e5
-            out[i, j] = float("nan")
-            for k in range(lower_limits_pct.size):
-                if percent >= lower_limits_pct[k]:
-                    out[i, j] = values[k]
+        slope, p = theta[i], out[i]
+        for j in range(p.size):
+            p[j] = values[0] + 0.0 * slope[j]
+        for k in range(1, lower_limits.size, 4):
+            a, b, c, d = lower_limits[k], lower_limits[k + 1], lower_limits[k + 2], lower_limits[k + 3]
+            p_a, p_b, p_c, p_d = values[k], values[k + 1], values[k + 2], values[k + 3]
+            for j in range(p.size):
+                value = p_a if slope[j] >= a else p[j]
+                value = p_b if slope[j] >= b else value
+                value = p_c if slope[j] >= c else value
+                p[j] = p_d if slope[j] >= d else value
 
 
 @kernel
 def p_wenner1981(theta, out):
     """P = 0.2 + 0.03 s, at most 1, with s = 100 tan(theta)."""
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            p = 0.2 + 3.0 * math.tan(theta[i, j])
-            out[i, j] = 1.0 if p > 1.0 else p
+        slope, p = theta[i], out[i]
+        for j in range(p.size):
+            result = 0.2 + 3.0 * (sine(slope[j]) / cosine(slope[j]))
+            p[j] = 1.0 if result > 1.0 else result

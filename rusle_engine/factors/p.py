@@ -21,6 +21,8 @@ PracticeMethod = Literal["table", "wischmeier_smith1978", "wenner1981"]
 Practice = Literal["contour", "strip_a", "strip_b", "strip_c", "terrace"]
 
 _CLASSES = "for slopes of [0, 3), [3, 6), [6, 9), [9, 13), [13, 17), [17, 21), [21, 25], > 25 %"
+_HALF_STEP_PCT = 0.5e-5
+"""Slopes are told to 1e-5 percent: a plane that rises 0.9 m on 30 m comes out at 2.9999999999999996 %, of a float32 raster at 2.999999976 %."""
 _LIMITS_PCT = (0.0, 3.0, 6.0, 9.0, 13.0, 17.0, 21.0, 25.00001)
 """Slopes are told to 0.00001 %: 25 % itself is in the handbook's class 21-25, what is above 25 begins here."""
 _HANDBOOK = "Wischmeier and Smith 1978, USDA Agriculture Handbook 537, table"
@@ -165,10 +167,13 @@ _PRACTICES: Mapping[str, str] = {"contour": "contour tillage", "terrace": "terra
 
 
 def _limits(slope_classes: Mapping[float, float]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Lower limits of the classes as angles [rad], and the P of each; filled up with limits that no slope reaches, as the kernel wants."""
     limits = sorted(slope_classes)
     values = [slope_classes[limit] for limit in limits]
     if not limits or limits[0] != 0.0:
         raise InputError(f"slope_classes begin at {limits[0] if limits else 'nothing'}; the first lower limit must be 0 (percent)")
     if not all(0.0 <= value <= 1.0 for value in values):
         raise InputError(f"slope_classes hold P values {values}; expected 0 to 1 each")
-    return np.array(limits, np.float64), np.array(values, np.float64)
+    angles = np.arctan((np.array(limits, np.float64) - _HALF_STEP_PCT) / 100)
+    more = -(len(limits) - 1) % 4
+    return np.pad(angles, (0, more), constant_values=np.inf), np.pad(np.array(values, np.float64), (0, more))
