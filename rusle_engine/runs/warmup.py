@@ -28,6 +28,7 @@ _OTHER_METHODS = (
 )
 _PATH_METHOD = (
     "LS={method: foster_wischmeier1974, steepness: liu1994, exponent: csle_1_3_5, max_slope_length_m: 100, channel_area_m2: 250000}",
+    "P={method: wenner1981, cropland: [11]}",
     "output.report=false",
 )
 
