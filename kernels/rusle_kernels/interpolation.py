@@ -85,9 +85,9 @@ def bilinear(values, row, column, out):
             out[i, j] = np.nan
             if r >= -0.5 and r <= last_row + 0.5 and c >= -0.5 and c <= last_column + 0.5:
                 r, c = min(max(r, 0.0), float(last_row)), min(max(c, 0.0), float(last_column))
-                nearest = values[int(math.floor(r + 0.5)), int(math.floor(c + 0.5))]
+                nearest = values[np.int64(math.floor(r + 0.5)), np.int64(math.floor(c + 0.5))]
                 if nearest == nearest:
-                    top, left = int(math.floor(r)), int(math.floor(c))
+                    top, left = np.int64(math.floor(r)), np.int64(math.floor(c))
                     down, right = r - top, c - left
                     total, weights = 0.0, 0.0
                     for k in range(2):
