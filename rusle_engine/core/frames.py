@@ -23,6 +23,8 @@ Borders = dict[tuple[int, int], Tile]
 
 AROUND = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
 _scratches: WeakValueDictionary[str, Scratch] = WeakValueDictionary()
+_stashes: WeakValueDictionary[tuple[str, int], Scratch] = WeakValueDictionary()
+"""Of rasters whose tiles go to the disk, by name and by how many cells others see of them."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,10 @@ def frame(tile: Tile | Stash, neighbours: Sequence[Borders | Stash | None], arou
     framed = np.empty((values.shape[0] + 2 * ring, values.shape[1] + 2 * ring), values.dtype)
     framed[ring:-ring, ring:-ring] = values
     sides = {-1: slice(0, ring), 0: slice(ring, -ring), 1: slice(-ring, None)}
+    nearest = {-1: slice(-ring, None), 0: slice(None), 1: slice(0, ring)}  # of borders that are wider, for another
     for (down, right), neighbour in zip(AROUND, neighbours):
         borders = neighbour.borders if isinstance(neighbour, Stash) else neighbour
-        framed[sides[down], sides[right]] = around if borders is None else borders[down, right]
+        framed[sides[down], sides[right]] = around if borders is None else borders[down, right][nearest[down], nearest[right]]
     return framed
 
 
@@ -83,6 +86,7 @@ class Frames:
     def __init__(self, raster: Any, ring: int, step: str, *, on_disk: bool):
         shape = raster.numblocks
         indices = list(product(range(shape[0]), range(shape[1])))
+        ring = (_ring_on_disk(raster, ring) or ring) if on_disk else ring
         of_this = tokenize(raster.name, ring)
         self._neighbours = f"stash-{of_this}" if on_disk else f"borders-{of_this}"
         self._tiles = self._neighbours if on_disk else raster.name
@@ -90,7 +94,7 @@ class Frames:
         tasks: dict[Any, Any]
         need = raster.size * raster.dtype.itemsize if on_disk else 0
         if on_disk:
-            scratch = shared_scratch(self._neighbours, step, need + planned([raster])[1])
+            scratch = _stashes[raster.name, ring] = shared_scratch(self._neighbours, step, need + planned([raster])[1])
             tasks = {f"scratch-{of_this}": scratch}
             tasks |= {(self._neighbours, *index): (stashed, f"scratch-{of_this}", (raster.name, *index), ring) for index in indices}
         else:
@@ -110,16 +114,29 @@ def waits_on_disk(raster: Any, ring: int) -> bool:
     """Whether tiles of ``raster`` wait on the disk for those around them: when three rows of them would take much of the memory budget, or when
     they are there anyway, for another who looks around them."""
     rows = 3 * max(raster.chunks[0]) * raster.shape[1] * raster.dtype.itemsize
-    return _is_on_disk(raster, ring) or rows > memory_budget() / 16
+    return _ring_on_disk(raster, ring) is not None or rows > memory_budget() / 16
+
+
+def without_frames(rasters: Sequence[Any]) -> list[tuple[Any, str]]:
+    """For each raster what a graph that uses its tiles has to be built upon, and the layer that has them, for ``opened``.
+
+    They come from the disk when they are there, so that nobody keeps them in memory until the end because he wants them at the end. They are
+    put there when they come out of a step that another raster has to wait for longer than for this one, and do not fit in memory until then.
+    """
+    steps = [_steps_of(raster) for raster in rasters]
+    last = set[str]().union(*steps)
+    found = []
+    for raster, own in zip(rasters, steps):
+        early = bool(own) and own != last and planned([raster])[0] + raster.size * raster.dtype.itemsize > memory_budget() / 4
+        there = early or _ring_on_disk(raster, 1) is not None
+        source = Frames(raster, 1, "waiting for other rasters", on_disk=True).source if there else raster
+        found.append((source, source.name))
+    return found
 
 
 def without_frame(raster: Any) -> tuple[Any, str]:
-    """What a graph that uses tiles of ``raster`` has to be built upon, and the layer that has them, for ``opened``.
-
-    They come from the disk when they are there, so that nobody keeps them in memory until the end because he wants them at the end.
-    """
-    source = Frames(raster, 1, "", on_disk=True).source if _is_on_disk(raster, 1) else raster
-    return source, source.name
+    """``without_frames`` of one raster."""
+    return without_frames([raster])[0]
 
 
 def opened(tile: Tile | Stash) -> Tile:
@@ -127,6 +144,16 @@ def opened(tile: Tile | Stash) -> Tile:
     return np.asarray(tile.tile.get() if isinstance(tile, Stash) else tile)
 
 
-def _is_on_disk(raster: Any, ring: int) -> bool:
-    scratch = _scratches.get(f"stash-{tokenize(raster.name, ring)}")
-    return scratch is not None and scratch.folder.is_dir()
+def _steps_of(raster: Any) -> set[str]:
+    """The layers that see the whole raster before they give anything."""
+    layers = getattr(raster, "dask", None)
+    if layers is None:
+        return set()
+    kept = {name: (layer.collection_annotations or {}).get("rusle_engine", (0, 0)) for name, layer in layers.layers.items()}
+    return {name for name, amounts in kept.items() if any(amounts) and not name.startswith("stash-")}
+
+
+def _ring_on_disk(raster: Any, ring: int) -> int | None:
+    """How many cells others see of the tiles of ``raster`` that go to the disk anyway, at least ``ring``; None when they do not go there."""
+    rings = [wide for (name, wide), scratch in list(_stashes.items()) if name == raster.name and wide >= ring and scratch.folder.is_dir()]
+    return min(rings, default=None)

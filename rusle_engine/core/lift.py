@@ -18,7 +18,7 @@ from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.core.frames import Frames, Stash, frame, layered, opened, waits_on_disk, without_frame
+from rusle_engine.core.frames import Frames, Stash, frame, layered, opened, waits_on_disk, without_frames
 from rusle_engine.core.memory import require_memory
 from rusle_engine.core.two_passes import Layout, Place, Tile, TwoPasses, two_passes
 
@@ -188,7 +188,8 @@ def tiled(
         return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in rasters), [record]
     chunks = next(a.data.chunks for a in arrays if a.ndim == 2 and is_lazy(a))
     blocks = [a.chunk(dict(zip(a.dims, chunks))).data if a.ndim == 2 else a.data for a in arrays]
-    sources = [without_frame(block) if np.ndim(block) == 2 else (block, getattr(block, "name", "")) for block in blocks]
+    placed = iter(without_frames([block for block in blocks if np.ndim(block) == 2]))
+    sources = [next(placed) if np.ndim(block) == 2 else (block, getattr(block, "name", "")) for block in blocks]
     name = f"tiled-{uuid4().hex}"
     tasks: dict[Any, Any] = {"function-" + name: function}
     indices = list(np.ndindex(len(chunks[0]), len(chunks[1])))

@@ -15,7 +15,7 @@ import xarray as xr
 from dask.base import is_dask_collection, tokenize
 
 from rusle_engine.core.engine import threads_in_force
-from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frame
+from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frames
 from rusle_engine.core.two_passes import Layout, Place, Tile
 
 _STRIP_CELLS = 2**19
@@ -79,7 +79,7 @@ def _lazily(function: Filling, arrays: Sequence[xr.DataArray], dtypes: Sequence[
     chunks = next(array.data.chunks for array in arrays if is_dask_collection(array))
     blocks = [array.chunk(dict(zip(array.dims, chunks))).data for array in arrays]
     frames = Frames(blocks[0], ring, "one pass", on_disk=waits_on_disk(blocks[0], ring)) if ring else None
-    sources = [without_frame(block) for block in blocks]
+    sources = without_frames(blocks)
     name = f"one-pass-{tokenize(function, ring, around, [block.name for block in blocks], [str(dtype) for dtype in dtypes])}"
     graph: dict[Any, Any] = {"function-" + name: function}  # by reference: it may hold a number for each row
     shape = (len(chunks[0]), len(chunks[1]))
