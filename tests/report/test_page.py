@@ -192,3 +192,12 @@ def test_many_zones_are_cut_to_the_largest(tmp_path, make_run):
     assert len(shown) == contents.MAX_ZONES
     areas = np.sort(pd.read_csv(tmp_path / "tables" / "zones.csv", encoding="utf-8-sig")["area_km2"])
     assert min(float("".join(row[2])) for row in shown) == round(areas[40], 2)
+
+
+def test_each_map_names_its_method_and_ls_its_practice(run):
+    folder, manifest = run
+    changed = copy.deepcopy(dict(manifest))
+    changed["factors"]["LS"] |= {"practice": "csle <b>", "routing": "d8"}
+    shown = re.search(r'data-legend="LS".*?<div class="sources scheme">(.*?)</div>', render(folder, changed), flags=re.DOTALL)
+    assert shown is not None
+    assert shown[1] == "csle &lt;b&gt; · d8"
