@@ -26,6 +26,7 @@ import filelock
 import numpy as np
 
 from rusle_engine.core.errors import MemoryBudgetError, OutputError
+from rusle_engine.core.memory import share_heaps
 
 _PREFIX = "rusle-scratch-"
 _LOCK = "in-use"
@@ -70,6 +71,7 @@ class Scratch:
     """
 
     def __init__(self, step: str, need: int):
+        share_heaps()  # who needs the disk has no memory to spare
         parent = scratch_folder()
         self.folder = parent / f"{_PREFIX}{uuid.uuid4().hex}"
         try:
