@@ -206,10 +206,9 @@ def test_units_of_daily_depth_are_one(units):
     assert r_factor(record(m07_20=50.0), units=units)["R"].item() == pytest.approx(0.3937 * 50**1.7265, rel=1e-12)
 
 
-def test_tenths_of_a_millimetre_are_converted_and_other_units_refused():
+def test_tenths_of_a_millimetre_and_rates_are_converted_and_other_units_refused():
     assert r_factor(record(m07_20=500.0), units="0.1 mm")["R"].item() == pytest.approx(0.3937 * 50**1.7265, rel=1e-12)
-    with pytest.raises(InputError, match=r"rain .* has units 'kg m-2 s-1'; expected 'mm'"):
-        r_factor(record(), units="kg m-2 s-1")
+    assert r_factor(record(m07_20=50 / 86400), units="kg m-2 s-1")["R"].item() == pytest.approx(0.3937 * 50**1.7265, rel=1e-12)
     with pytest.raises(InputError, match="'furlong'"):
         r_factor(record(), units="furlong")
 
