@@ -156,7 +156,7 @@ def test_a_stack_of_months_is_lazy_and_the_same_on_every_tiling():
     [
         (monthly(MONTHS), {"method": "wischmeier_monthly"}, "coefficient_units is None; state in which unit wischmeier_monthly gives R"),
         (monthly(MONTHS), {"method": "wischmeier_monthly", "coefficient_units": "mm"}, "coefficient_units is 'mm'"),
-        (monthly(MONTHS), {"method": "zhang_fu2003", "units": "mm/day"}, "has units 'mm/day'; expected 'mm month-1'"),
+        (monthly(MONTHS), {"method": "zhang_fu2003", "units": "furlong"}, "'furlong'"),
         (monthly(MONTHS), {"method": "xie2016"}, "a value every 31 days; expected daily rain"),
         (yearly(500, 600), {"method": "zhang_fu2003"}, "needs rain by month or by day; this record has one value a year"),
         (pd.Series(MONTHS, index=range(1, 13)), {"method": "zhang_fu2003"}, "needs the rain of each year"),
