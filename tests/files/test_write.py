@@ -142,11 +142,14 @@ def test_every_tile_is_computed_once_for_all_rasters_and_records(tmp_path):
         assert progress == [(i, total) for i in range(1, total + 1)]
 
 
-def test_the_scheduler_is_one_that_shares_the_open_files(tmp_path):
+def test_every_scheduler_writes_the_same_file(tmp_path):
+    written = set()
     for scheduler in ("synchronous", "threads", "processes"):
         with dask.config.set(scheduler=scheduler):
-            write_rasters([RasterOutput(labelled(loss((20, 20)), (7, 9)), tmp_path / "A.tif", SOIL_LOSS)])
-    assert open_raster(tmp_path / "A.tif").shape == (20, 20)
+            made = write_rasters([RasterOutput(labelled(loss((20, 20)), (7, 9)), tmp_path / "A.tif", SOIL_LOSS)])
+        written.add(made.rasters[0].sha256)
+        np.testing.assert_array_equal(open_raster(tmp_path / "A.tif").values, loss((20, 20)).astype(np.float32))
+    assert len(written) == 1
 
 
 @pytest.mark.parametrize("wrong", [0.5, 300.0, -1.0, 255.0])
