@@ -138,7 +138,7 @@ def report(size: int, threads: int, found: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("size", type=int, nargs="?", default=4000)
+    parser.add_argument("sizes", type=int, nargs="*", default=[4000], help="rows and columns")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tile", type=int, default=1024)
     parser.add_argument("--memory-budget", default="2 GB")
@@ -160,12 +160,25 @@ def main() -> None:
             f"--memory-budget={options.memory_budget}",
             f"--compression={options.compression}",
         ]
-        for size in (options.tile + 100, options.size):  # the first compiles
+        found = {}
+        for size in (options.tile + 100, *options.sizes):  # the first compiles
             write_dem(dem, size, options.codec)
             command = [sys.executable, "-m", "benchmarks.files", str(size), *settings, f"--measure={dem}"]
-            found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-        print(f"DEM {dem.stat().st_size / 2**20:.0f} MiB ({options.codec}), LS {dem.with_name('LS.tif').stat().st_size / 2**20:.0f} MiB")
-    report(options.size, options.threads, found)
+            found[size] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            if size in options.sizes:
+                result = dem.with_name("LS.tif")
+                print(f"DEM {dem.stat().st_size / 2**20:.0f} MiB ({options.codec}), LS {result.stat().st_size / 2**20:.0f} MiB")
+                report(size, options.threads, found[size])
+    if len(options.sizes) > 1:
+        growth({size: found[size] for size in options.sizes})
+
+
+def growth(found: dict[int, dict[str, Any]]) -> None:
+    """Powers of the number of cells by which time and memory grow, fitted over all sizes."""
+    cells = np.log([size**2 for size in found])
+    for what, unit in (("wall", "time by the clock"), ("cpu", "CPU time"), ("peak", "peak memory")):
+        exponent = np.polyfit(cells, np.log([measured[what] for measured in found.values()]), 1)[0]
+        print(f"{unit} grows with the power {exponent:.2f} of the number of cells")
 
 
 if __name__ == "__main__":
