@@ -139,9 +139,10 @@ def catchments(d8: Raster, points: Sequence[tuple[float, float]], *, snap_cells:
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> d8 = xr.DataArray(np.array([[1, 1, 1, 0]], np.uint8), dims=("y", "x"), coords={"y": [0.5], "x": [0.5, 1.5, 2.5, 3.5]})
-    >>> catchments(d8, [(2.4, 0.5), (0.5, 0.5)]).values.tolist()
-    [[2, 1, 1, 0]]
+    >>> coords = {"y": [1.5, 0.5], "x": [0.5, 1.5, 2.5, 3.5]}
+    >>> d8 = xr.DataArray(np.array([[1, 1, 1, 0], [1, 1, 1, 0]], np.uint8), dims=("y", "x"), coords=coords)
+    >>> catchments(d8, [(2.4, 1.5), (0.5, 1.5)]).values.tolist()
+    [[2, 1, 1, 0], [0, 0, 0, 0]]
     """
     codes = require_directions(d8)
     cells = [_cell_of(codes, point, number, snap_cells) for number, point in enumerate(points, 1)]
