@@ -10,13 +10,13 @@ is the promise of the three functions.
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection
 from dask.delayed import delayed
 
+from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.tile_graph import borders_in_hand, on_chunks
 from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses, joined
@@ -78,13 +78,6 @@ def _framed(values: Tile, place: Place, around: Any, ring: int) -> Tile:
     return framed
 
 
-def _threads() -> int:
-    """How many threads dask would use here."""
-    if dask.config.get("scheduler", None) in ("synchronous", "single-threaded", "sync"):
-        return 1
-    return int(dask.config.get("num_workers", None) or usable_threads())
-
-
 def _in_memory(passes: TwoPasses, layout: Layout, *values: Any) -> tuple[Tile, ...]:
     """Both passes over arrays in memory."""
     rasters = [np.asarray(value) for value in values if np.ndim(value) == 2]
@@ -105,7 +98,7 @@ def _in_memory(passes: TwoPasses, layout: Layout, *values: Any) -> tuple[Tile, .
         for result, tile in zip(results, tiles):
             result[places[k].rows, places[k].columns] = tile
 
-    threads = min(_threads(), len(places))
+    threads = min(threads_in_force(), len(places))
     if threads == 1:
         answers = passes.solve([begin(k) for k in range(len(places))], layout)
         for k in range(len(places)):

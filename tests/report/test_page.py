@@ -200,4 +200,4 @@ def test_each_map_names_its_method_and_ls_its_practice(run):
     changed["factors"]["LS"] |= {"practice": "csle <b>", "routing": "d8"}
     shown = re.search(r'data-legend="LS".*?<div class="sources scheme">(.*?)</div>', render(folder, changed), flags=re.DOTALL)
     assert shown is not None
-    assert shown[1] == "csle &lt;b&gt; · d8"
+    assert shown[1] == "desmet_govers1996 · csle &lt;b&gt; · d8"
