@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from operator import getitem
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection, tokenize
 
+from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frame
 from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.tiles import Layout, Place, Tile, joined
@@ -86,8 +86,7 @@ def _in_memory(problem: Windows, layout: Layout, rasters: list[Tile]) -> tuple[T
         for result, tile in zip(results, problem.function(*framed, place)):
             result[place.rows, place.columns] = tile
 
-    serial = dask.config.get("scheduler", None) in ("synchronous", "single-threaded", "sync")
-    with ThreadPoolExecutor(1 if serial else int(dask.config.get("num_workers", None) or usable_threads())) as pool:
+    with ThreadPoolExecutor(threads_in_force()) as pool:
         list(pool.map(on_tile, layout.places))
     return results
 
