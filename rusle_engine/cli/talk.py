@@ -63,9 +63,10 @@ class Talk:
         signal.signal(signal.SIGTERM, self._terminate)
         if error is None or isinstance(error, SystemExit):
             return
-        if isinstance(error, KeyboardInterrupt | Terminated):
-            code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
-            self._failed("interrupted" if code == INTERRUPTED else "terminated", code)
+        if self._ending:  # whatever it has become: compiled libraries wrap what their callbacks raise (measured with pydantic)
+            self._failed("terminated", TERMINATED)
+        elif isinstance(error, KeyboardInterrupt):
+            self._failed("interrupted", INTERRUPTED)
         elif isinstance(error, Exception) and not type(error).__module__.startswith("typer"):
             self._told(error)
 

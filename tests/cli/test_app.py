@@ -8,11 +8,13 @@ import sys
 import time
 
 import numpy as np
+import pydantic_core
 import pytest
 import rasterio
 from affine import Affine
 
 from rusle_engine.cli.app import app
+from rusle_engine.cli.talk import Talk
 
 TERRAIN = 100 + 0.1 * np.add.outer(np.arange(40, dtype="f4")[::-1] * 30, np.zeros(50, "f4"))  # a plane that falls 10 % southwards
 
@@ -196,6 +198,23 @@ def test_run_quietly_in_json(rusle, region):
     # A = 1500 · 0.04 · 0.1 · LS. On 10 % S = 1.172 and m = 0.518; L = (30/22.13)^m = 1.171 in the first row and (2^(m+1) − 1) times that in
     # the second: A = 8.2 and 15.3 t/ha. Only the first of 40 rows stays below 10.
     assert answer["headline"]["conservation_rate_pct"] == 2.5
+
+
+def test_sigterm_ends_a_command_with_143_whatever_it_becomes_on_its_way(capsys):
+    class Wrapped:
+        """Asks for the end while pydantic writes it."""
+
+        def __str__(self):
+            signal.raise_signal(signal.SIGTERM)
+            return "path"
+
+    writer = pydantic_core.SchemaSerializer(
+        pydantic_core.core_schema.any_schema(serialization=pydantic_core.core_schema.plain_serializer_function_ser_schema(str))
+    )
+    with pytest.raises(SystemExit) as end, Talk():
+        writer.to_json(Wrapped())
+    assert end.value.code == 143
+    assert capsys.readouterr().err == "rusle: error: terminated\n"
 
 
 def test_sigterm_ends_a_run_with_143_and_leaves_no_record(region):

@@ -275,18 +275,19 @@ def test_few_tiles_are_in_memory_at_a_time(folder):
         return tuple(counted(tile) for tile in finish(state, answer, place))
 
     passes = TwoPasses("toy", begin, solve, end, (0.0,), (np.float64, np.float64), 24.0, 8.0, 8.0, 512)
-    array = numbers(300, 300)
-    lazy = array.chunk(y=20, x=20)
-    lazy = lazy.copy(data=lazy.data.map_blocks(counted, dtype=float, meta=np.empty((0, 0))))
-    first, total = two_passes(passes, lazy)
-    again, _ = two_passes(passes, first)
-    late = stencil(lambda padded, out: np.copyto(out, padded[1:-1, 1:-1]), lazy)
-    (raised,), _ = tiled(lambda tile, one, two, three, _row, _column: (tile + one - two + three, None), lazy, late, again, total, dtypes=[float])
-    found = raised.compute(scheduler="synchronous")
-    assert most[0] <= 12
+    with dask.config.set({"rusle_engine.memory_budget": "400 kB"}):
+        array = numbers(300, 600)
+        lazy = array.chunk(y=20, x=20)
+        lazy = lazy.copy(data=lazy.data.map_blocks(counted, dtype=float, meta=np.empty((0, 0))))
+        first, total = two_passes(passes, lazy)
+        again, _ = two_passes(passes, first)
+        late = stencil(lambda padded, out: np.copyto(out, padded[1:-1, 1:-1]), lazy)
+        (raised,), _ = tiled(lambda tile, one, two, three, _row, _column: (tile + one - two + three, None), lazy, late, again, total, dtypes=[float])
+        found = raised.compute(scheduler="synchronous")
+    assert most[0] < 30  # tiles in a row; the order of tasks, and with it the number, differs a little from run to run (7 to 13 seen)
     once, _ = expected(array)
-    assert np.array_equal(found.values, 2 * array.values - expected(xr.DataArray(once))[0] + 225)
-    assert lazy.data.npartitions == 225
+    assert np.array_equal(found.values, 2 * array.values - expected(xr.DataArray(once))[0] + 450)
+    assert lazy.data.npartitions == 450
     assert folder.is_dir()
 
 
