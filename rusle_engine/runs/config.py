@@ -288,8 +288,9 @@ class Config(Block):
         return _relative(self.model_dump(mode="python"), self._folder)
 
     def defaults(self) -> dict[str, Any]:
-        """What was left to its default: dotted key → value."""
-        return dict(_defaults(self, ""))
+        """What was left to its default: dotted key → value; a factor that is not there is none, for the other equation has it."""
+        absent = {key for key in (*FACTOR_KEYS, "L", "S") if getattr(self, key) is None}
+        return {key: value for key, value in _defaults(self, "") if key not in absent}
 
 
 def read_config(values: Mapping[str, Any], folder: Path) -> Config:

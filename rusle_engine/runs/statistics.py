@@ -25,7 +25,10 @@ class Statistics:
 
     @property
     def mean(self) -> float:
-        return self.fixed_point_sum / _FIXED_POINT / self.valid if self.valid else float("nan")
+        """Between the least and the greatest value: a constant that is no whole number of fixed-point steps would else lie outside of them."""
+        if not self.valid:
+            return float("nan")
+        return min(max(self.fixed_point_sum / _FIXED_POINT / self.valid, self.minimum), self.maximum)
 
     def as_dict(self) -> dict[str, Any]:
         """``valid_cells, valid_pct, min, mean, max`` as a manifest lists them; None where there is no valid cell."""

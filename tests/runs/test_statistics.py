@@ -35,3 +35,9 @@ def test_the_same_on_every_tiling_and_right(tile, seed):
 def test_a_raster_without_a_valid_cell():
     found = total(observed(xr.DataArray(np.full((2, 2), np.nan), dims=("y", "x")))[1])
     assert found.as_dict() == {"valid_cells": 0, "valid_pct": 0.0, "min": None, "mean": None, "max": None}
+
+
+@pytest.mark.parametrize("value", [np.float32(0.1), np.float32(0.3), 1 / 3, 1e-11])
+def test_the_mean_of_a_constant_raster_is_the_constant(value):
+    found = total(observed(xr.DataArray(np.full((3, 7), value), dims=("y", "x")))[1])
+    assert found.minimum == found.mean == found.maximum == value
