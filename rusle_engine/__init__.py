@@ -33,7 +33,7 @@ _HOME = {
     "open_rain_grid": "files.rain_grids",
     "k_factor": "factors.k",
     "usda_texture": "factors.soil_texture",
-    "depth_weighted": "factors.soil_texture",
+    "depth_weighted": "factors.soil_layers",
     "c_factor": "factors.c",
     "b_factor": "factors.b",
     "vegetation_cover": "factors.cover",

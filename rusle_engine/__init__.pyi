@@ -22,7 +22,7 @@ from rusle_engine.factors.ndvi_series import half_month_ndvi as half_month_ndvi
 from rusle_engine.factors.p import p_factor as p_factor
 from rusle_engine.factors.r import r_factor as r_factor
 from rusle_engine.factors.registry import register_method as register_method
-from rusle_engine.factors.soil_texture import depth_weighted as depth_weighted
+from rusle_engine.factors.soil_layers import depth_weighted as depth_weighted
 from rusle_engine.factors.soil_texture import usda_texture as usda_texture
 from rusle_engine.factors.station_erosivity import interpolate_erosivity as interpolate_erosivity
 from rusle_engine.factors.station_quality import checked_rain as checked_rain

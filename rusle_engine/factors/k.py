@@ -1,6 +1,7 @@
 """Soil erodibility K from texture and organic matter: cell by cell, or by the rows of a soil table. Its methods stand in ``k_methods.py``."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,7 @@ def k_factor(
     estimate_very_fine_sand: bool = False,
     most_organic_matter_pct: float = 4.0,
     curve: DiameterCurve = "renard1997",
+    depth_cm: float | None = None,
     units: Units = None,
 ) -> xr.DataArray:
     r"""Soil erodibility factor K in SI units, from rasters of texture and organic matter or from a soil table on a map of soil units.
@@ -136,7 +138,7 @@ def k_factor(
     soil
         Codes of soil units, for use with ``table`` in place of the rasters above.
     table
-        Rows by soil code: K, or contents under the names above.
+        Rows by soil code: K, or contents under the names above; one row a soil, or one for each of its layers with ``top_cm`` and ``bottom_cm``.
     method
         Whose equation.
     particle_limits
@@ -153,6 +155,9 @@ def k_factor(
         Organic matter at which more of it is held [%], the end of the nomograph (unchecked), for ``wischmeier1978`` and ``rusle2_fine``.
     curve
         Which coefficients a, b, c, d, for ``renard1997``: renard1997 (all soils), few_stones or united_states.
+    depth_cm
+        Down to which depth the layers of ``table`` are weighted by their thickness [cm]; none: the table has one row a soil. Rasters of
+        layers: ``depth_weighted``.
     units
         Units of plain arrays, one text or a mapping by parameter name.
 
@@ -173,7 +178,7 @@ def k_factor(
     0.055081
     """
     contents = {name: value for name, value in locals().items() if name in _VARIABLES and value is not None}
-    scheme = Scheme(method, particle_limits, closure_tolerance_pct, normalise, estimate_very_fine_sand, most_organic_matter_pct, curve)
+    scheme = Scheme(method, particle_limits, closure_tolerance_pct, normalise, estimate_very_fine_sand, most_organic_matter_pct, curve, depth_cm)
     if soil is None and table is None:
         return k_with_flags(contents, scheme, units=units)["k"]
     if contents or soil is None or table is None:
@@ -204,6 +209,8 @@ def k_with_flags(contents: Mapping[str, Raster], scheme: Scheme, *, units: Units
 
 
 def _require_inputs(given: Mapping[str, Raster], scheme: Scheme) -> None:
+    if scheme.depth_cm is not None:
+        raise InputError("depth_cm weighs the layers of a soil table; layers of rasters are weighted before (depth_weighted, or layers: in a file)")
     organic = [name for name in ("soc", "om") if name in given]
     missing = [name for name in scheme.needed if name not in given]
     if missing or (scheme.method in WITH_ORGANIC and len(organic) != 1):
@@ -301,7 +308,7 @@ def soil_table_k(table: SoilTable, scheme: Scheme = Scheme()) -> dict[int, float
     table
         A mapping from soil code to K or to a mapping of contents, or a DataFrame with a column ``code``. Contents are those of ``k_factor``,
         with ``soc_g_kg`` (organic carbon in g/kg) beside ``soc``; all others in percent or codes. A row with ``k`` needs nothing else; columns
-        that the method does not use are left alone.
+        that the method does not use are left alone. Several rows of a soil are its layers, with ``top_cm`` and ``bottom_cm``.
     scheme
         The method and its options.
 
@@ -316,8 +323,10 @@ def soil_table_k(table: SoilTable, scheme: Scheme = Scheme()) -> dict[int, float
         Naming the soil, when its row is incomplete, out of range, does not add up to 100, or has no value by the method.
     """
 
+    of_one_layer = replace(scheme, depth_cm=None)
+
     def of_contents(contents: dict[str, float]) -> tuple[float, int]:
-        found = k_with_flags(contents, scheme)
+        found = k_with_flags(contents, of_one_layer)
         return float(found["k"]), int(found["flags"])
 
-    return table_k(table, of_contents, [name for name in _VARIABLES if name in scheme.used], scheme.closure_tolerance_pct)
+    return table_k(table, of_contents, [name for name in _VARIABLES if name in scheme.used], scheme.closure_tolerance_pct, scheme.depth_cm)

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import ERODIBILITY
+from rusle_engine.factors.soil_layers import depth_text
 from rusle_engine.factors.soil_texture import ParticleLimits
 
 ErodibilityMethod = Literal["williams1990", "zhang2008", "wischmeier1978", "rusle2_fine", "renard1997", "torri1997"]
@@ -111,6 +112,7 @@ class Scheme:
     estimate_very_fine_sand: bool = False
     most_organic_matter_pct: float = 4.0
     curve: DiameterCurve = "renard1997"
+    depth_cm: float | None = None
 
     def __post_init__(self) -> None:
         for name, choices in (("method", ErodibilityMethod), ("particle_limits", ParticleLimits), ("curve", DiameterCurve)):
@@ -141,6 +143,8 @@ class Scheme:
         if self.method == "renard1997":
             kept["curve"] = self.curve
             unchecked = unchecked or self.curve != "renard1997"
+        if self.depth_cm is not None:
+            kept["depth_cm"] = depth_text(self.depth_cm)
         if stones:
             kept["rock_cover"] = "Poesen et al. 1994, exp[-0.04 (cover - 10)]"
         status = {"method_status": "unchecked"} if unchecked else {}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.variables import ERODIBILITY
+from rusle_engine.factors.soil_layers import one_layer_each
 from rusle_engine.factors.tables import class_values
 from rusle_kernels import erodibility
 
@@ -14,17 +15,27 @@ SoilTable = Mapping[int, float | Mapping[str, float]] | pd.DataFrame
 """Rows by soil code: K itself (column ``k``), or ``sand``, ``silt``, ``clay`` and what else the method takes, in percent (``soc_g_kg`` in g/kg)."""
 
 
+_STATED = ("k", "K")
+
+
 def table_k(
-    table: SoilTable, of_contents: Callable[[dict[str, float]], tuple[float, int]], names: Sequence[str], tolerance: float
+    table: SoilTable,
+    of_contents: Callable[[dict[str, float]], tuple[float, int]],
+    names: Sequence[str],
+    tolerance: float,
+    depth_cm: float | None = None,
 ) -> dict[int, float]:
     """K by soil code; ``of_contents`` gives K and its flags of a row's contents, whose columns may be ``names`` and ``soc_g_kg``.
+
+    Rows of layers (``top_cm``, ``bottom_cm``) are weighted down to ``depth_cm`` first.
 
     Raises
     ------
     InputError
         Naming the soil, when its row is incomplete, out of range, does not close within ``tolerance``, or has no value.
     """
-    rows = [(code, _row_k(code, row, of_contents, names, tolerance)) for code, row in _rows(table)]
+    soils = one_layer_each(_rows(table), [*_STATED, *names, "soc_g_kg"], depth_cm)
+    rows = [(code, _row_k(code, row, of_contents, names, tolerance)) for code, row in soils]
     return class_values(pd.DataFrame(rows, columns=["code", "value"]), ERODIBILITY)
 
 
@@ -43,7 +54,7 @@ def _rows(table: SoilTable) -> list[tuple[Any, Mapping[str, Any]]]:
 def _row_k(
     code: Any, row: Mapping[str, Any], of_contents: Callable[[dict[str, float]], tuple[float, int]], names: Sequence[str], tolerance: float
 ) -> float:
-    stated = [name for name in ("k", "K") if name in row]
+    stated = [name for name in _STATED if name in row]
     if stated:
         return _content(code, row, stated[0])
     if "soc" in row and "soc_g_kg" in row:

@@ -1,10 +1,9 @@
-"""Soil texture as surveys give it, made what the equations of K take: USDA fractions of one depth."""
+"""Soil texture as surveys give it, made what the equations of K take: USDA fractions."""
 
 import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-import numpy as np
 import xarray as xr
 
 from rusle_engine.core.errors import InputError
@@ -92,59 +91,3 @@ def _mixed(contents: Sequence[xr.DataArray], shares: Sequence[float], variable: 
         out[...] = shares[0] * sand + shares[1] * silt + shares[2] * clay
 
     return pointwise(mix, *contents)
-
-
-def depth_weighted(layers: Sequence[xr.DataArray | np.ndarray | float], limits_cm: Sequence[float], *, bottom_cm: float) -> xr.DataArray:
-    r"""The mean of layers of the soil from the surface down to a depth, each weighted by its thickness within it.
-
-    .. math:: v = \frac{\sum_i v_i\,t_i}{\sum_i t_i}, \qquad t_i = \min(b_i, b) - \min(a_i, b)
-
-    Parameters
-    ----------
-    layers
-        One raster (or number) for each layer, from the top down, all of one quantity and unit.
-    limits_cm
-        Depths between which they lie [cm], one more than there are layers, rising from 0: ``(0, 5, 15, 30)`` for three layers.
-    bottom_cm
-        Down to which depth [cm]; at most the last of ``limits_cm``.
-
-    Returns
-    -------
-    DataArray
-        float64, in the layers' unit; NaN where a layer that counts has no value. Lazy when a layer is.
-
-    Raises
-    ------
-    InputError
-        When limits do not fit the layers, do not rise from 0 or do not reach ``bottom_cm``, or units differ.
-
-    Examples
-    --------
-    >>> float(depth_weighted([10.0, 40.0], (0, 5, 15), bottom_cm=10))
-    25.0
-    """
-    if len(limits_cm) != len(layers) + 1:
-        raise InputError(f"limits_cm has {len(limits_cm)} depths for {len(layers)} layers; expected {len(layers) + 1}, such as (0, 5, 15) for two")
-    if limits_cm[0] != 0 or any(low >= high for low, high in zip(limits_cm, limits_cm[1:])):  # noqa: RUF007
-        raise InputError(f"limits_cm is {tuple(limits_cm)}; expected depths that rise from 0")
-    if not 0 < bottom_cm <= limits_cm[-1]:
-        raise InputError(f"bottom_cm is {bottom_cm:g}; expected more than 0 and at most {limits_cm[-1]:g}, where the layers end")
-    labelled = [layer if isinstance(layer, xr.DataArray) else xr.DataArray(layer, dims=("y", "x")[2 - np.ndim(layer) :]) for layer in layers]
-    units = {str(layer.attrs.get("units", "")) for layer in labelled}
-    if len(units) > 1:
-        raise InputError(f"the layers have units {', '.join(sorted(map(repr, units)))}; expected one for all")
-    cut = [min(limit, bottom_cm) for limit in limits_cm]
-    counted = [(layer, (high - low) / bottom_cm) for layer, low, high in zip(labelled, cut, cut[1:]) if high > low]
-    weights = [weight for _, weight in counted]
-
-    def mean(*tiles: Tile) -> None:
-        *values, out = tiles
-        out[...] = 0.0
-        for tile, weight in zip(values, weights):
-            out += weight * tile
-
-    arrays = same_grid({f"layer {number}": layer for number, (layer, _) in enumerate(counted, 1)})
-    mixed = pointwise(mean, *arrays)
-    unit = units.pop()
-    kept = {"units": unit} if unit else {}
-    return mixed.assign_attrs(depth_cm=f"0 to {bottom_cm:g}, weighted by thickness", **kept)

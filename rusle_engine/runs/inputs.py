@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rusle_engine.core.errors import InputError, Problem, RusleError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import Tile, pointwise, tiled
 from rusle_engine.core.variables import ELEVATION, Variable, conversion_factor
+from rusle_engine.factors.soil_layers import depth_weighted
 from rusle_engine.factors.tables import class_values, lookup
 from rusle_engine.factors.validation import require_within
 from rusle_engine.files.atomic import sha256
@@ -27,6 +29,7 @@ from rusle_engine.files.table_input import number_of, require_columns
 from rusle_engine.files.tables import read_class_table, read_table
 from rusle_engine.files.vectors import read_polygons
 from rusle_engine.runs.config import Dem
+from rusle_engine.runs.layer_blocks import QuantityLayers
 from rusle_engine.runs.sources import ClassPolygons, ClassRaster, Constant, PolygonLayer, Quantity, QuantityRaster, RecordTable, Table
 from rusle_engine.runs.statistics import Statistics, observed, total
 
@@ -95,7 +98,7 @@ class Lookup:
         missing = sorted(set[float]().union(*compute(*tiled(without, self.classes, dtypes=())[1])))
         if missing:
             raise InputError(
-                f"{self.table} has no row for class {_listed(missing)} of the class raster (it has {_listed(sorted(self.codes))}). "
+                f"{self.table} has no row for class {_listed(missing)} of the class raster (it has {_listed(sorted(set(self.codes)))}). "
                 "Add rows, or make the codes nodata."
             )
 
@@ -147,6 +150,13 @@ class Inputs:
         self.look_up(role, codes, values, source.table)
         array = lookup(codes, values, variable.symbol).assign_attrs(units=variable.units)
         return variable.describe(variable.require(array), source="table")
+
+    def by_depth(self, source: QuantityLayers, variable: Variable, role: str) -> xr.DataArray:
+        """``variable`` from rasters of the soil's layers, weighted by thickness; in its unit, lazy."""
+        spans = [f"{top:g}-{bottom:g} cm" for top, bottom in pairwise(source.limits_cm)]
+        layers = [self.quantity(raster, variable, f"{role}.{span}") for raster, span in zip(source.rasters, spans)]
+        mean = depth_weighted(layers, source.limits_cm[: len(layers) + 1], bottom_cm=source.depth_cm)
+        return variable.describe(mean, source="rasters of layers", depth_cm=mean.attrs["depth_cm"])
 
     def classes(self, source: ClassRaster | ClassPolygons, role: str) -> xr.DataArray:
         """Class codes, NaN where there is none; lazy."""

@@ -14,6 +14,7 @@ from rusle_engine.core.errors import ConfigError, Problem
 from rusle_engine.core.variables import Variable
 from rusle_engine.factors.registry import OwnMethod, own_methods
 from rusle_engine.factors.tables import ClassTable
+from rusle_engine.runs.layer_blocks import QuantityLayers
 from rusle_engine.runs.rain_blocks import Rain, ValueRecord
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function, own_function
@@ -38,7 +39,9 @@ FROM_RUN = ("dem", "theta", "grid", "landcover")
 _ONLY_IN_PYTHON = (type(None), xr.DataArray, xr.Dataset)
 _OVER_TIME = ("ndvi", "fvc", "understorey")
 """Quantities of cover, which may be given over time as well."""
-_MEASURED = re.compile(r"_(m|m2|mm|mm_h|h|min|days|degree|pct)$")
+_BY_DEPTH = ("sand", "silt", "clay", "soc", "om", "very_fine_sand")
+"""Contents of the soil, which may be given layer by layer as well."""
+_MEASURED = re.compile(r"_(m|m2|mm|cm|mm_h|h|min|days|degree|pct)$")
 """Names that end in the unit of a length, an area, a time, an angle or a share: none can be negative."""
 _DATA_KINDS = ("raster", "classes", "table", "polygons", "rain")
 
@@ -143,6 +146,9 @@ def _annotation(parameter: Parameter, result: Variable) -> Any:
         if parameter.name in _OVER_TIME:
             over_time = OneOf({**quantity(parameter.variable).by_key, "series": QuantitySeries}, variable=parameter.variable)
             return Annotated[Quantity | QuantitySeries, over_time]
+        if parameter.name in _BY_DEPTH:
+            by_depth = OneOf({**quantity(parameter.variable).by_key, "layers": QuantityLayers}, variable=parameter.variable)
+            return Annotated[Quantity | QuantityLayers, by_depth]
         return Annotated[Quantity, quantity(parameter.variable)]
     if parameter.kind == "table" and parameter.annotation in (ClassTable, ClassTable | None):  # of the factor itself, by class
         return Annotated[RecordTable, AfterValidator(lambda table: table.model_copy(update={"columns": {"value": result.symbol, **table.columns}}))]

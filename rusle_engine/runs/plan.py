@@ -45,6 +45,7 @@ from rusle_engine.files.vectors import read_zones
 from rusle_engine.runs.config import Config, ZoneLayer, ZoneRaster
 from rusle_engine.runs.config import LandArea as LandAreaBlock
 from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of, parts_of_layer
+from rusle_engine.runs.layer_blocks import QuantityLayers
 from rusle_engine.runs.rain_inputs import erosivity
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.series_inputs import half_month_series, is_by_half_month
@@ -52,6 +53,7 @@ from rusle_engine.runs.signatures import factor_function, function_of
 from rusle_engine.runs.sources import (
     ClassPolygons,
     ClassRaster,
+    LayersSource,
     LengthTimesSteepness,
     MethodBlock,
     PolygonLayer,
@@ -205,8 +207,12 @@ class Planner:
                 arguments[name] = half_month_series(source, variable, role, inputs)
             elif isinstance(source, PolygonLayer):
                 arguments[name] = inputs.polygons(source, role)
+            elif isinstance(source, QuantityLayers):
+                variable = parameters[name].variable
+                assert variable is not None
+                arguments[name] = inputs.by_depth(source, variable, role)
             else:
-                assert not isinstance(source, RainSource | SeriesSource)  # R has a way of its own, and series have been looked after
+                assert not isinstance(source, RainSource | SeriesSource | LayersSource)  # R has a way of its own, and series have been looked after
                 variable = parameters[name].variable
                 assert variable is not None
                 assert not isinstance(source, RainSource)

@@ -17,6 +17,7 @@ from rusle_engine.factors.registry import own_methods
 from rusle_engine.files.rasters import RasterOutput, write_rasters
 from rusle_engine.runs.config import FACTOR_KEYS, Config, Dem, LandCover, Project
 from rusle_engine.runs.inputs import Inputs, Problems
+from rusle_engine.runs.layer_blocks import QuantityLayers
 from rusle_engine.runs.method_blocks import FROM_RUN, add_own_methods, factor
 from rusle_engine.runs.plan import Plan, Planner
 from rusle_engine.runs.problems import problems_of
@@ -200,6 +201,7 @@ def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | No
     problems = Problems(collect=False)
     sources = [grid, dem, *(block.inputs.values() if isinstance(block, MethodBlock) else [block]), landcover]
     rasters = [source for source in sources if isinstance(source, Dem | QuantityRaster | ClassRaster)]
+    rasters += [source.rasters[0] for source in sources if isinstance(source, QuantityLayers)]
     rasters += [first_date(source) for source in sources if isinstance(source, QuantitySeries) and not rasters]
     lead = next(iter(rasters), None)
     if lead is None:

@@ -244,8 +244,12 @@ class SeriesSource(Block):
     """A quantity over time, in the block of ``series_blocks``."""
 
 
+class LayersSource(Block):
+    """A quantity of the soil, layer by layer, in the block of ``layer_blocks``."""
+
+
 Quantity = QuantityRaster | Constant | Table
-Source = Quantity | ClassRaster | ClassPolygons | RecordTable | PolygonLayer | RainSource | SeriesSource
+Source = Quantity | ClassRaster | ClassPolygons | RecordTable | PolygonLayer | RainSource | SeriesSource | LayersSource
 
 
 class MethodBlock(Block):

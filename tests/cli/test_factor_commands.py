@@ -52,6 +52,23 @@ def test_every_parameter_for_files_is_an_option_with_its_description(key):
             assert offered["dem" if name == "theta" else name].help.strip()
 
 
+def test_k_of_layers_of_the_soil(rusle):
+    # (14 + 2 * 23) / 3 = 20, (71 + 2 * 62) / 3 = 65 and (0.8 + 2 * 0.35) / 3 = 0.5: the formula book's soil A, 0.055081
+    pd.DataFrame(
+        {"code": [7, 7], "top_cm": [0, 10], "bottom_cm": [10, 30], "sand": [14, 23], "silt": [71, 62], "clay": 15, "soc": [0.8, 0.35]}
+    ).to_csv("soil.csv", index=False)
+    write_raster("soil.tif", np.full((2, 3), 7, np.uint8))
+    code, _, err = rusle("k", "--soil", "soil.tif", "--table", "soil.csv", "--depth-cm", 30, "--out", "k.tif")
+    assert code == 0, err
+    np.testing.assert_allclose(read_raster("k.tif"), 0.055081, atol=5e-7)
+    for layer, value in enumerate((140, 230)):
+        write_raster(f"sand{layer}.tif", np.full((2, 3), value, np.int16))
+    sand = "{layers: [sand0.tif, sand1.tif], limits_cm: [0, 10, 30], units: g/kg}"
+    code, _, err = rusle("k", "--sand", sand, "--silt", 65, "--clay", 15, "--soc", 0.5, "--out", "k.tif")
+    assert code == 0, err
+    np.testing.assert_allclose(read_raster("k.tif"), 0.055081, atol=5e-7)
+
+
 def test_k_of_one_soil(rusle):
     code, out, _ = rusle("k", "--sand", 20, "--silt", 65, "--clay", 15, "--soc", 0.5)
     assert code == 0

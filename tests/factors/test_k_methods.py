@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rusle_engine.core.errors import InputError
 from rusle_engine.factors.k import FLAGS, METHODS, NODATA_FLAG, k_factor, k_with_flags, soil_table_k
 from rusle_engine.factors.k_methods import Scheme
-from rusle_engine.factors.soil_texture import depth_weighted, usda_texture
+from rusle_engine.factors.soil_layers import depth_weighted
+from rusle_engine.factors.soil_texture import usda_texture
 
 TO_SI = 0.1317
 SOILS = {  # the book's illustrative soils: sand, silt, clay, carbon, and K by zhang2008, renard1997, torri1997 in SI

@@ -66,3 +66,35 @@ def test_cells_that_do_not_close_are_counted_in_the_record(region, tmp_path):
     result = run(region, tmp_path, K=f"{{method: williams1990, {sources}, soc: 0.5}}")
     assert result.manifest["factors"]["K"]["cells"] == {"not_closed": 15, "beyond_nomograph": 0, "matter_held": 0, "floored": 0}
     assert result.manifest["factors"]["K"]["valid_cells"] == 70 * 80 - 15
+
+
+def write_like(dem, path, values):
+    with rasterio.open(dem) as source:
+        profile = source.profile | {"dtype": "float32", "nodata": None, "driver": "GTiff"}
+    with rasterio.open(path, "w", **profile) as raster:
+        raster.write(np.full((70, 80), values, np.float32), 1)
+
+
+def test_a_soil_table_of_layers(region, tmp_path):
+    write_like(region.parent / "dem.tif", tmp_path / "soil.tif", 1)
+    rows = {"code": [1, 1], "top_cm": [0, 10], "bottom_cm": [10, 30], "sand": [14, 23], "silt": [71, 62], "clay": [15, 15], "soc": [0.8, 0.35]}
+    pd.DataFrame(rows).to_csv(tmp_path / "soil.csv", index=False)
+    block = f"{{method: williams1990, soil: {{raster: '{tmp_path}/soil.tif'}}, table: '{tmp_path}/soil.csv', depth_cm: 30}}"
+    result = run(region, tmp_path, K=block)
+    np.testing.assert_allclose(result.open("K").values, LOAM, atol=5e-7)
+    assert result.manifest["factors"]["K"]["options"]["depth_cm"] == 30
+
+
+def test_rasters_of_the_layers_of_the_soil(region, tmp_path):
+    for name, contents in {"sand": (140, 230), "silt": (710, 620), "clay": (150, 150)}.items():
+        for layer, value in enumerate(contents):
+            write_like(region.parent / "dem.tif", tmp_path / f"{name}{layer}.tif", value)
+    one = "{{layers: ['{0}/{1}0.tif', '{0}/{1}1.tif'], limits_cm: [0, 10, 40], bottom_cm: 30, units: g/kg}}"
+    texture = ", ".join(f"{name}: {one.format(tmp_path, name)}" for name in ("sand", "silt", "clay"))
+    result = run(region, tmp_path, K=f"{{method: williams1990, {texture}, soc: 0.5}}")
+    np.testing.assert_allclose(result.open("K").values, LOAM, atol=5e-7)
+    roles = [entry["role"] for entry in result.manifest["inputs"] if entry["role"].startswith("K.sand")]
+    assert roles == ["K.sand.0-10 cm", "K.sand.10-40 cm"]
+    with pytest.raises(rusle.ConfigError) as caught:
+        run(region, tmp_path, K=f"{{method: williams1990, {texture}, soc: 0.5}}".replace("[0, 10, 40]", "[0, 10]"))
+    assert {problem.where for problem in caught.value.problems} == {f"K.{name}.limits_cm" for name in ("sand", "silt", "clay")}
