@@ -15,7 +15,7 @@ from rusle_engine.core.variables import Variable
 from rusle_engine.factors.registry import OwnMethod, own_methods
 from rusle_engine.factors.tables import ClassTable
 from rusle_engine.runs.layer_blocks import QuantityLayers
-from rusle_engine.runs.rain_blocks import Rain, ValueRecord
+from rusle_engine.runs.rain_blocks import Rain, Values
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function, own_function
 from rusle_engine.runs.sources import (
@@ -156,7 +156,7 @@ def _annotation(parameter: Parameter, result: Variable) -> Any:
         "classes": Annotated[ClassRaster | ClassPolygons, OneOf({"raster": ClassRaster, "polygons": ClassPolygons})],
         "table": RecordTable,
         "polygons": PolygonLayer,
-        "rain": Rain if parameter.name == "rain" else ValueRecord,
+        "rain": Rain if parameter.name == "rain" else Values,
     }
     return by_kind[parameter.kind] if parameter.kind in by_kind else _readable(parameter.annotation)
 

@@ -191,11 +191,9 @@ class RainGrid(RainSource):
         return self
 
 
-class ValueRecord(FileBlock):
-    """Values over time in a CSV file; a bare path is short for ``{file: path}``."""
+class _ValueColumns(Block):
+    """How the rows of a table of values over time are read."""
 
-    file: ExistingFile
-    """The CSV file."""
     time_column: str = "time"
     """Column of the times."""
     value_column: str = "value"
@@ -204,6 +202,32 @@ class ValueRecord(FileBlock):
     """Unit of the values."""
     time_format: str | None = None
     """Form of the times; null: one that begins with the year."""
+
+
+class ValueRecord(FileBlock, _ValueColumns):
+    """Values over time in a CSV file; a bare path is short for ``{file: path}``."""
+
+    file: ExistingFile
+    """The CSV file."""
+
+
+class ValueRecords(_ValueColumns):
+    """Values over time at every station of the rain."""
+
+    records: RecordsPlace
+    """The records: one table of all stations, a folder with a table for each, or the name of such a table with {station} in it."""
+    station_column: str = "station"
+    """Column of the stations' names, in one table of all."""
+
+
+class ValuesOneOf(OneOf):
+    """The record of one station, or those of all; a bare path is short for its file."""
+
+    def shape(self, value: Any) -> Any:
+        return super().shape({"file": value} if isinstance(value, str | Path) else value)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler(schema)]}
 
 
 class RainOneOf(OneOf):
@@ -220,3 +244,4 @@ class RainOneOf(OneOf):
 
 BLOCKS: Mapping[str, type[Block]] = {"file": RainRecord, "stations": RainStations, "grid": RainGrid}
 Rain = Annotated[RainSource, RainOneOf(BLOCKS)]
+Values = Annotated[ValueRecord | ValueRecords, ValuesOneOf({"file": ValueRecord, "records": ValueRecords})]

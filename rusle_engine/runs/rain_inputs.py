@@ -1,7 +1,7 @@
 """R from the rain that a configuration names: of one record, of many stations, or of a grid over time."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from rusle_engine.files.rain import RainRows, rain_record, read_rain_rows
 from rusle_engine.files.rain_grids import crop_to, open_rain_grid
 from rusle_engine.files.rain_stations import read_stations, station_files
 from rusle_engine.runs.inputs import Inputs
-from rusle_engine.runs.rain_blocks import STATION, Quality, RainGrid, RainRecord, RainStations, ValueRecord
+from rusle_engine.runs.rain_blocks import STATION, Quality, RainGrid, RainRecord, RainStations, ValueRecord, ValueRecords
 from rusle_engine.runs.signatures import factor_function
 from rusle_engine.runs.sources import MethodBlock, RainSource
 
@@ -74,9 +74,8 @@ class _Erosivity:
         return _by_method(options, series)
 
     def of_stations(self, rain: RainStations, elevation: xr.DataArray | None) -> xr.Dataset:
-        if self.block.inputs.get("temperature") is not None:
-            raise InputError("temperature is that of one station, and the rain is that of many; leave it out")
         places = self._places(rain)
+        temperatures = self._temperatures(places.index)
         found: dict[str, xr.Dataset] = {}
         reasons: dict[str, str] = {}
         actions: list[pd.DataFrame] = []
@@ -87,10 +86,14 @@ class _Erosivity:
             if rows is None:
                 reasons[name] = "no record"
                 continue
+            if temperatures is not None and name not in temperatures:
+                reasons[name] = "no record of temperature"
+                continue
             try:
                 series, _, done = _series(rows, rain, self.block.method, f"{file}, station {name}")
                 actions += [] if done is None else [done.assign(station=name)]
-                result = _by_method(self.block.options, series)
+                own = {} if temperatures is None else {"temperature": temperatures[name]}
+                result = _by_method({**self.block.options, **own}, series)
             except InputError as error:
                 reasons[name] = str(error)
                 continue
@@ -128,7 +131,7 @@ class _Erosivity:
     def of_grid(self, rain: RainGrid) -> xr.Dataset:
         """R computed on the grid of the rain, where it reaches the run's, and brought to the run's."""
         if self.block.inputs.get("temperature") is not None:
-            raise InputError("temperature is that of one station, and the rain is a grid; leave it out")
+            raise InputError("temperature is that of stations, and the rain is a grid; leave it out")
         array = open_rain_grid(
             rain.grid,
             variable=rain.variable,
@@ -164,14 +167,10 @@ class _Erosivity:
 
     def _records(self, rain: RainStations, names: pd.Index) -> list[tuple[str, RainRows | None, Path | None]]:
         """The rows of each station, and the file they stand in."""
-        if rain.records.is_dir() or STATION in rain.records.name:
-            found = station_files(rain.records, names, STATION)
-            return [(name, None if file is None else self._rows(rain, file), file) for name, file in found]
-        rows = self._rows(rain, rain.records, rain.station_column)
-        by_name = {str(name): part for name, part in rows.table.groupby("station")}
-        if unknown := sorted(set(by_name) - set(names)):
+        found = _by_station(rain.records, names, lambda file, whose: self._rows(rain, file, whose), rain.station_column)
+        if unknown := sorted({name for name, *_ in found} - set(names)):
             log.warning("%s has records of %d stations that %s does not have: %s", rain.records, len(unknown), rain.stations, ", ".join(unknown[:10]))
-        return [(name, RainRows(by_name[name], rows.step) if name in by_name else None, rain.records) for name in names]
+        return [record for record in found if record[0] in set(names)]
 
     def _places(self, rain: RainStations) -> pd.DataFrame:
         """The stations in the CRS of the grid."""
@@ -197,14 +196,61 @@ class _Erosivity:
         return places
 
     def _temperature(self) -> dict[str, Any]:
+        """Of the one station."""
         source = self.block.inputs.get("temperature")
+        if isinstance(source, ValueRecords):
+            raise InputError("temperature has records of many stations, and the rain is that of one; name its file: temperature: {file: t.csv}")
         if not isinstance(source, ValueRecord):
             return {}
-        rows = read_rain_rows(source.file, date_column=source.time_column, rain_column=source.value_column, step=None, date_format=source.time_format)
+        rows = _values(source, source.file, None)
         self.inputs.note(f"{self.role}.temperature", (source.file,), rows=len(rows.table))
-        series = pd.Series(rows.table["stored"].to_numpy(), index=pd.DatetimeIndex(rows.table["when"]))
-        series.attrs = {"units": source.units}
-        return {"temperature": series}
+        return {"temperature": _over_time(rows, source.units)}
+
+    def _temperatures(self, names: pd.Index) -> dict[str, pd.Series] | None:
+        """By station; None where snow is not looked for."""
+        source = self.block.inputs.get("temperature")
+        if isinstance(source, ValueRecord):
+            raise InputError(
+                "temperature is that of one station, and the rain is that of many; give each its own: temperature: {records: …}, one table with "
+                f"a column of the stations, a folder, or a name with {STATION} in it"
+            )
+        if not isinstance(source, ValueRecords):
+            return None
+        records = _by_station(source.records, names, lambda file, whose: _values(source, file, whose), source.station_column)
+        held = {name: (rows, file) for name, rows, file in records if rows is not None and file is not None}
+        files = tuple(dict.fromkeys(file for _, file in held.values()))
+        if not files:
+            raise InputError(f"{source.records} has no table of temperature for a station")
+        self.inputs.note(f"{self.role}.temperature", files, stations=len(held.keys() & set(names)))
+        return {name: _over_time(rows, source.units) for name, (rows, _) in held.items()}
+
+
+def _by_station(
+    place: Path, names: pd.Index, read: Callable[[Path, str | None], RainRows], station_column: str
+) -> list[tuple[str, RainRows | None, Path | None]]:
+    """The rows of each station and the file they stand in: one of all, where stations without a place come last, or one for each."""
+    if place.is_dir() or STATION in place.name:
+        return [(name, None if file is None else read(file, None), file) for name, file in station_files(place, names, STATION)]
+    rows = read(place, station_column)
+    by_name = {str(name): RainRows(part, rows.step) for name, part in rows.table.groupby("station")}
+    return [(name, by_name.get(name), place) for name in [*names, *sorted(set(by_name) - set(names))]]
+
+
+def _values(source: ValueRecord | ValueRecords, file: Path, station_column: str | None) -> RainRows:
+    return read_rain_rows(
+        file,
+        date_column=source.time_column,
+        rain_column=source.value_column,
+        step=None,
+        date_format=source.time_format,
+        station_column=station_column,
+    )
+
+
+def _over_time(rows: RainRows, units: str) -> pd.Series:
+    series = pd.Series(rows.table["stored"].to_numpy(), index=pd.DatetimeIndex(rows.table["when"]))
+    series.attrs = {"units": units}
+    return series
 
 
 def _range(counts: xr.DataArray) -> list[int]:
@@ -250,6 +296,9 @@ def _of_stations(places: pd.DataFrame, found: Mapping[str, xr.Dataset], reasons:
     table["R"] = pd.Series({name: float(result["R"]) for name, result in found.items()}, dtype=np.float64)
     for count in ("years_used", "years_left_out", "days_missing"):
         table[count] = pd.Series({name: float(result[count]) for name, result in found.items() if count in result}, dtype=np.float64)
+    snow = {name: float(result["R"].attrs["snow_mm"]) for name, result in found.items() if "snow_mm" in result["R"].attrs}
+    if snow:
+        table["snow_mm"] = pd.Series(snow, dtype=np.float64)
     table[["predicted", "error"]] = report[["predicted", "error"]].reindex(table.index)
     table["left_out_because"] = pd.Series(dict(reasons), dtype="str").reindex(table.index).fillna("")
     return table.reset_index()

@@ -192,6 +192,46 @@ def test_what_was_done_to_a_record_stands_in_a_table(tmp_path):
     np.testing.assert_allclose(result.open("R").values, by_distance([OF_STORM[s] for _, _, s in STATIONS.values()]), rtol=1e-6)
 
 
+def rain_and_temperatures(folder):
+    """Storm A at three stations on one day, at 5 degrees in the west, at -5 in the east, at a temperature that nobody knows at 54511."""
+    (folder / "rain").mkdir()
+    times = half_hours(folder / "rain" / "west.csv")
+    half_hours(folder / "rain" / "east.csv")
+    half_hours(folder / "rain" / "54511.csv")
+    places = pd.DataFrame([{"station": name, "x": x, "y": y} for name, (x, y, _) in STATIONS.items()])
+    places.to_csv(folder / "stations.csv", index=False)
+    days = pd.date_range(times[0], times[-1], freq="12h").strftime("%Y-%m-%d %H:%M")
+    return {name: pd.DataFrame({"station": name, "time": days, "value": value}) for name, value in (("west", 5.0), ("east", -5.0))}
+
+
+@pytest.mark.parametrize("records", ["t.csv", "t", "t/{station}.csv"])
+def test_each_station_has_its_own_temperature(tmp_path, records):
+    temperatures = rain_and_temperatures(tmp_path)
+    pd.concat(temperatures.values()).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "t").mkdir()
+    for name, table in temperatures.items():
+        table.to_csv(tmp_path / "t" / f"{name}.csv", index=False)
+    rain = {"stations": "stations.csv", "records": "rain", "date_column": "time", "rain_column": "mm"}
+    config = configured(tmp_path, method="ei30", rain=rain, temperature={"records": records}, snow_below_c=0.0)
+    result = rusle.run(config)
+    table = pd.read_csv(result.path / "tables" / "rain_stations.csv", dtype={"station": str}).set_index("station")
+    assert table.loc["west", "R"] == pytest.approx(56.810519, rel=1e-7)
+    assert (table.loc["east", "R"], table.loc["east", "snow_mm"]) == (0.0, pytest.approx(28.9))
+    assert table.loc["54511", "left_out_because"] == "no record of temperature"
+    assert [entry["stations"] for entry in result.manifest["inputs"] if entry["role"] == "R.temperature"] == [2]
+
+
+def test_the_temperature_of_one_station_is_not_that_of_many(tmp_path):
+    temperatures = rain_and_temperatures(tmp_path)
+    temperatures["west"].to_csv(tmp_path / "t.csv", index=False)
+    many = {"stations": "stations.csv", "records": "rain", "date_column": "time", "rain_column": "mm"}
+    one = {"file": "rain/west.csv", "date_column": "time", "rain_column": "mm"}
+    for rain, temperature, says in ((many, "t.csv", "give each its own"), (one, {"records": "t.csv"}, "name its file")):
+        with pytest.raises(ConfigError) as error:
+            rusle.run(configured(tmp_path, method="ei30", rain=rain, temperature=temperature, snow_below_c=0.0))
+        assert says in "\n".join(problem.message for problem in error.value.problems)
+
+
 def test_external_drift_needs_the_elevation():
     from rusle_engine.runs.rules import rule_problems
 
