@@ -1,6 +1,7 @@
 """What a reader of a finished run needs from its files: rasters read coarsely, in bounded memory, and the table of zones as it was meant."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,16 +71,15 @@ def thinning(height: int, width: int, max_cells: int) -> int:
     return factor
 
 
-def read_results(path: Path) -> pd.DataFrame:
-    """The table of zones of a run: ``zone_id`` and ``zone_name`` as text, without the apostrophe that keeps Excel from reading a name as a formula.
+def read_results(path: Path, text: Sequence[str] = ("zone_id", "zone_name")) -> pd.DataFrame:
+    """A table of a run, that of the zones by habit: the columns ``text`` as text, without the apostrophe that keeps Excel from reading a formula.
 
     Raises
     ------
     InputError
         When it is not there or cannot be read.
     """
-    names = ("zone_id", "zone_name")
-    table = read_table(path, text=names)
-    for name in names:
+    table = read_table(path, text=text)
+    for name in text:
         table[name] = table[name].fillna("").str.replace(r"^'(?=[=+\-@\t\r])", "", regex=True)
     return table

@@ -180,12 +180,19 @@ def input_row(entry: Mapping[str, Any]) -> dict[str, Any]:
         "resampling": str(entry.get("resampling") or ""),
         "period": f"{first} – {last}" if first and last else "",
         "missing_days": entry.get("missing_days"),
+        "good_share": _range_pct(entry.get("good_share") or {}),
         "units": "" if units == "1" else units,
         "assumed": bool(entry.get("units_assumed")) and units not in ("", "1"),
         "valid": fixed(entry.get("valid_pct"), 2),
         "size": file_size(size),
         "sha256": digest,
     }
+
+
+def _range_pct(share: Mapping[str, Any]) -> str:
+    """Least – mean – greatest of a share, in percent; nothing where there is none."""
+    values = [share.get(name) for name in ("min", "mean", "max")]
+    return " – ".join(fixed(100 * value, 1) for value in values if value is not None) + (" %" if values[0] is not None else "")
 
 
 def output_row(entry: Mapping[str, Any]) -> dict[str, Any]:

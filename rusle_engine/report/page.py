@@ -12,7 +12,7 @@ from typing import Any
 from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.files.atomic import atomic_file
 from rusle_engine.files.thin import read_results
-from rusle_engine.report import contents, maps, words
+from rusle_engine.report import contents, maps, rain, words
 from rusle_engine.report.figures import still_png
 from rusle_engine.report.numerals import duration, fixed, moment, significant
 
@@ -89,6 +89,7 @@ def render(folder: Path, manifest: Mapping[str, Any]) -> str:
             for key, value in (manifest.get("topography") or {}).items()
             if value is not None and key != "valid_cells"
         ],
+        rain=rain.of_rain(folder, manifest),
         inputs=[contents.input_row(entry) for entry in manifest.get("inputs", [])],
         outputs=[contents.output_row(entry) for entry in manifest.get("outputs", [])],
         warnings=[(str(entry["zh"]), str(entry["en"])) for entry in manifest["warnings"]],

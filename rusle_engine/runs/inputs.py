@@ -45,10 +45,14 @@ class Input:
     details: dict[str, Any]
     records: list[Any] = field(default_factory=list)
     """Of the tiles on the run's grid, when it is a raster; computed in the run's one pass."""
+    observed_as: str = ""
+    """Name of the quantity that the records are of, such as the share of good dates; empty: of the raster itself."""
 
     def entry(self, statistics: Sequence[Statistics]) -> dict[str, Any]:
         files = [{"path": str(path), "bytes": _bytes(path), "sha256": sha256(path)} for path in self.paths]
         found = total(statistics).as_dict() if statistics else {}
+        if found and self.observed_as:
+            found = {self.observed_as: {name: found[name] for name in ("min", "mean", "max")}}
         return {"role": self.role, **(files[0] if len(files) == 1 else {"path": str(self.paths[0]), "files": files}), **self.details, **found}
 
 
@@ -118,11 +122,11 @@ class Inputs:
         self._opened: dict[Any, xr.DataArray] = {}
 
     @classmethod
-    def led_by(cls, lead: Dem | QuantityRaster, tile_cells: int, problems: Problems) -> "Inputs":
-        """Inputs on the grid of the raster that leads, in chunks of ``tile_cells`` on a side."""
+    def led_by(cls, lead: Dem | QuantityRaster, tile_cells: int | None, problems: Problems) -> "Inputs":
+        """Inputs on the grid of the raster that leads, in chunks of ``tile_cells`` on a side; of a size that suits it when None."""
         crs = lead.crs if isinstance(lead, Dem) else None
         info = describe_raster(lead.raster, band=lead.band, crs=crs)
-        array = open_raster(lead.raster, band=lead.band, crs=crs, chunks=tile_cells)
+        array = open_raster(lead.raster, band=lead.band, crs=crs, chunks=tile_cells or "auto")
         return cls(info.grid, array.chunks, problems)
 
     def elevation(self, dem: Dem) -> xr.DataArray:
@@ -212,8 +216,8 @@ class Inputs:
         array = self.grid.label(np.broadcast_to(np.uint8(0), self.grid.shape))
         return array.chunk(dict(zip(("y", "x"), self.chunks)), token=f"blank-{self.grid.shape}-{self.chunks}")
 
-    def note(self, role: str, paths: tuple[Path, ...], records: Sequence[Any] = (), **details: Any) -> None:
-        self.noted.append(Input(role, paths, details, list(records)))
+    def note(self, role: str, paths: tuple[Path, ...], records: Sequence[Any] = (), *, observed_as: str = "", **details: Any) -> None:
+        self.noted.append(Input(role, paths, details, list(records), observed_as))
 
     def _raster(self, source: QuantityRaster | ClassRaster, role: str, *, classes: bool, units_when_undeclared: str | None) -> xr.DataArray:
         stated = source.units if isinstance(source, QuantityRaster) else None

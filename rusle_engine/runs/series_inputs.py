@@ -1,16 +1,19 @@
 """Cover over time that a configuration names, as half-months on the run's grid."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.variables import NDVI, QUALITY, Variable
-from rusle_engine.factors.ndvi_series import half_month_ndvi
+from rusle_engine.factors.ndvi_series import good_share, half_month_ndvi
 from rusle_engine.files.series import HALF_MONTHS, dated_files, open_series
 from rusle_engine.runs.config import Dem
 from rusle_engine.runs.inputs import Inputs, held_to
 from rusle_engine.runs.series_blocks import QualitySeries, QuantitySeries
 from rusle_engine.runs.sources import MethodBlock
+from rusle_engine.runs.statistics import observed
 
 
 def half_month_series(source: QuantitySeries, variable: Variable, role: str, inputs: Inputs) -> xr.DataArray:
@@ -36,14 +39,18 @@ def half_month_series(source: QuantitySeries, variable: Variable, role: str, inp
     )
     layers, others = stack.sizes[stack.dims[0]], len(source.series) - 1
     stack = held_to(variable.require(stack), variable, f"{source.series[0]}" + (f" and {others} more" if others else ""))
-    inputs.note(role, source.series, layers=layers, units=stack.attrs.get("units"), units_assumed=source.units is None)
+    details: dict[str, Any] = {"layers": layers, "units": stack.attrs.get("units"), "units_assumed": source.units is None}
     if source.dates == HALF_MONTHS:
         if source.quality is not None:
             raise InputError("half-months take no flags: quality goes with dates")
+        inputs.note(role, source.series, **details)
         return stack
     flags = None if source.quality is None else _flags(source.quality, source, role, inputs)
+    stack = NDVI.describe(stack)  # a share of cover lies within NDVI's range
+    _, records = observed(good_share(stack, quality=flags, good_quality=source.good_quality))
+    inputs.note(role, source.series, records, observed_as="good_share", **details)
     half_months = half_month_ndvi(
-        NDVI.describe(stack),  # a share of cover lies within NDVI's range
+        stack,
         quality=flags,
         good_quality=source.good_quality,
         composite_days=source.composite_days,

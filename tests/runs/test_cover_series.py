@@ -100,6 +100,16 @@ def test_the_record_lists_every_file_of_the_series(finished):
     assert entries["B.landuse"]["rows"] == len(LANDUSE)
 
 
+def test_the_record_says_on_how_many_dates_the_cells_rest(finished):
+    region, result = finished
+    good = [(read_raster(region.folder / f"flags_{d}.tif") <= 1) & (read_raster(region.folder / f"ndvi_{d}.tif") != -3000) for d in DATES]
+    share = np.mean(good, axis=0)
+    (noted,) = [entry for entry in result.manifest["inputs"] if entry["role"] == "B.ndvi"]
+    assert noted["good_share"] == {"min": share.min(), "mean": pytest.approx(share.mean(), rel=1e-8), "max": pytest.approx(share.max(), rel=1e-15)}
+    assert 0 == share.min() < share.mean() < share.max() == 1
+    assert "valid_cells" not in noted
+
+
 def test_a_later_run_that_names_the_numbers_gives_the_same_b_on_any_tiling(finished, tmp_path):
     region, result = finished
     later = region.copied(tmp_path / "region", report=False)
