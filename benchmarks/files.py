@@ -1,6 +1,6 @@
 """Million cells a second from a compressed DEM on the disk to compressed LS on the disk, where the time goes, and peak memory.
 
-    python benchmarks/files.py 10000 [--threads 2] [--memory-budget "2 GB"] [--codec deflate] [--compression deflate] [--tile 1024]
+    python benchmarks/files.py 10000 [--threads 2] [--memory-budget "2 GB"] [--codec deflate] [--compression deflate] [--tile 1024] [--no-overviews]
 
 A fractal DEM of N × N cells (benchmarks/terrain.py) is written tile by tile, then read, turned into LS and written by a process of its own, so
 that peak memory is that one's alone. Seconds of tasks are summed over the threads, those of writing are by the clock; with one thread all
@@ -105,7 +105,7 @@ def peak_mib() -> float:
     return next(float(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
 
 
-def measure(dem: Path, out: Path, tile: int, threads: int, budget: str, compression: Any) -> dict[str, Any]:
+def measure(dem: Path, out: Path, tile: int | None, threads: int, budget: str, compression: Any, overviews: bool) -> dict[str, Any]:
     """One DEM to one LS, in this process."""
     import rusle_engine as rusle
     from rusle_engine.core.variables import TOPOGRAPHY
@@ -117,11 +117,11 @@ def measure(dem: Path, out: Path, tile: int, threads: int, budget: str, compress
     scheduler = "synchronous" if threads == 1 else "threads"
     began, processor = time.perf_counter(), time.process_time()
     with Stages(clock) as stages, dask.config.set({"num_workers": threads, "scheduler": scheduler, "rusle_engine.memory_budget": budget}):
-        ls = rusle.ls_factor(rusle.open_raster(dem, chunks=tile), max_slope_length_m=300.0, channel_area_m2=1e6)
+        ls = rusle.ls_factor(rusle.open_raster(dem, chunks=tile or "auto"), max_slope_length_m=300.0, channel_area_m2=1e6)
         planned = time.perf_counter() - began
-        write_rasters([RasterOutput(ls, out, TOPOGRAPHY)], compression=compression)
+        write_rasters([RasterOutput(ls, out, TOPOGRAPHY)], compression=compression, overviews=overviews)
     wall, processor = time.perf_counter() - began, time.process_time() - processor
-    parts["encode"] = parts.pop("after the last tile") - parts["overviews"] - parts["read back and compare"]
+    parts["encode"] = parts.pop("after the last tile") - parts.get("overviews", 0.0) - parts["read back and compare"]
     return {"plan": planned, "wall": wall, "cpu": processor, "peak": peak_mib(), "tasks": stages.seconds, "writing": parts}
 
 
@@ -140,28 +140,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", type=int, nargs="*", default=[4000], help="rows and columns")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--tile", type=int, default=1024)
+    parser.add_argument("--tile", type=int, help="cells on a side of a tile; what the engine chooses when not given")
     parser.add_argument("--memory-budget", default="2 GB")
     parser.add_argument("--codec", choices=["deflate", "zstd", "lzw"], default="deflate", help="of the DEM")
     parser.add_argument("--compression", choices=["deflate", "zstd"], default="deflate", help="of LS")
+    parser.add_argument("--overviews", action=argparse.BooleanOptionalAction, default=True, help="with overviews")
     parser.add_argument("--folder", type=Path, help="where the files go for the time; a temporary folder when not given")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure is not None:
         out = options.measure.with_name("LS.tif")
-        found = measure(options.measure, out, options.tile, options.threads, options.memory_budget, options.compression)
+        given = (options.tile, options.threads, options.memory_budget, options.compression, options.overviews)
+        found = measure(options.measure, out, *given)
         print(json.dumps(found))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         dem = Path(folder) / "dem.tif"
         settings = [
             f"--threads={options.threads}",
-            f"--tile={options.tile}",
+            *([f"--tile={options.tile}"] if options.tile else []),
+            "--overviews" if options.overviews else "--no-overviews",
             f"--memory-budget={options.memory_budget}",
             f"--compression={options.compression}",
         ]
         found = {}
-        for size in (options.tile + 100, *options.sizes):  # the first compiles
+        for size in ((options.tile or 2048) + 100, *options.sizes):  # the first compiles
             write_dem(dem, size, options.codec)
             command = [sys.executable, "-m", "benchmarks.files", str(size), *settings, f"--measure={dem}"]
             found[size] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)

@@ -3,11 +3,11 @@
     pip install pyflwdir py-richdem        # what is missing is skipped, and said
     python benchmarks/peers.py 10000 [--only rusle_engine pyflwdir …]
 
-All read the same compressed DEM and write the same two results as compressed, tiled GeoTIFFs: D8 directions and the number of cells draining
-through each. Each works in a process of its own, so that peak memory is that one's alone; the first, small DEM compiles what is compiled. Seconds
-are by the clock, seconds of the processor beside them. GRASS (``r.watershed -s``), SAGA (``ta_preprocessor 4`` and ``ta_hydrology 0``) are run where
-their commands ``grass`` and ``saga_cmd`` are on the path: from the system's package manager, such as ``apt install grass-core saga``. InVEST SDR has
-no step that ends with accumulation, so that its LS is compared in docs/concepts/ls_schemes.md and not here.
+All read the same compressed DEM and write the same two results as compressed, tiled GeoTIFFs without overviews: D8 directions and the number of
+cells draining through each. Each works in a process of its own, so that peak memory is that one's alone; the first, small DEM compiles what is
+compiled. Seconds are by the clock, seconds of the processor beside them. GRASS (``r.watershed -s``), SAGA (``ta_preprocessor 4`` and ``ta_hydrology
+0``) are run where their commands ``grass`` and ``saga_cmd`` are on the path: from the system's package manager, such as ``apt install grass-core
+saga``. InVEST SDR has no step that ends with accumulation, so that its LS is compared in docs/concepts/ls_schemes.md and not here.
 
 The filled surfaces of all are equal; directions are not, by design: pyflwdir drains to the cell its flood came from, RichDEM leaves flats to an
 extra step (done here), GRASS drains depressions by least cost without filling.
@@ -35,15 +35,20 @@ WARM_UP_CELLS = 300
 _LAYOUT = {"driver": "GTiff", "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "zlevel": 1, "num_threads": 2}
 
 
-def rusle_engine(dem: Path, folder: Path) -> None:
-    """This engine, tile by tile on two threads."""
+def rusle_engine(dem: Path, folder: Path, *, overviews: bool = False) -> None:
+    """This engine, tile by tile on two threads; every tile read back and compared."""
     import rusle_engine as rusle
     from rusle_engine.core.variables import ACCUMULATION, FLOW_DIRECTION
     from rusle_engine.files.rasters import RasterOutput, write_rasters
 
     d8 = rusle.flow_direction(rusle.open_raster(dem))
     accumulation = RasterOutput(rusle.flow_accumulation(d8), folder / "accumulation.tif", ACCUMULATION)
-    write_rasters([RasterOutput(d8, folder / "d8.tif", FLOW_DIRECTION, "classes"), accumulation])
+    write_rasters([RasterOutput(d8, folder / "d8.tif", FLOW_DIRECTION, "classes"), accumulation], overviews=overviews)
+
+
+def rusle_engine_overviews(dem: Path, folder: Path) -> None:
+    """The same with overviews, as every run writes them and no other does."""
+    rusle_engine(dem, folder, overviews=True)
 
 
 def pyflwdir(dem: Path, folder: Path) -> None:
@@ -91,6 +96,7 @@ def saga(dem: Path, folder: Path) -> None:
 
 CONTENDERS: dict[str, tuple[Callable[[Path, Path], None], Callable[[], bool]]] = {
     "rusle_engine": (rusle_engine, lambda: True),
+    "rusle_engine, overviews": (rusle_engine_overviews, lambda: True),
     "pyflwdir": (pyflwdir, lambda: find_spec("pyflwdir") is not None),
     "richdem": (richdem, lambda: find_spec("richdem") is not None),
     "grass": (grass, lambda: shutil.which("grass") is not None),

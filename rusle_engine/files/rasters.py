@@ -51,7 +51,8 @@ def open_raster(
     units
         The unit of the values, where the file declares none. Declared both ways, the two must mean the same.
     chunks
-        ``auto`` (about 1024 × 1024 cells, whole blocks of the file), a number of cells, ``(rows, columns)``, or another array's ``.chunks``.
+        ``auto`` (about 1024 × 1024 cells, 2048 × 2048 from 50 million cells on where the memory budget allows; whole blocks of the file), a
+        number of cells, ``(rows, columns)``, or another array's ``.chunks``.
     band
         Which band, from 1.
     classes

@@ -16,13 +16,18 @@ from dask.array.core import normalize_chunks
 from dask.base import tokenize
 from rasterio.errors import RasterioError
 
+from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.errors import InputError
+from rusle_engine.core.memory import memory_budget
 from rusle_engine.files.describe import Piece, RasterInfo
 
 Chunks = str | int | tuple[int, int] | tuple[tuple[int, ...], tuple[int, ...]]
 """``auto``, a number of rows and columns, one of each, or the sizes of every tile (as another array's ``.chunks``)."""
 
-_TILE = 1024
+_TILE, _LARGE_TILE = 1024, 2048
+_LARGE_RASTER = 50_000_000
+"""Cells from which on tiles are large: what a plan remembers of the borders of tiles is then half as much."""
+_BYTES_PER_CELL_AT_WORK = 200
 _OPEN_FILES = 16
 
 
@@ -145,12 +150,19 @@ def _window(source: Any, key: tuple[slice, slice]) -> np.ndarray[Any, Any]:
     return result
 
 
+def _tile_side(shape: tuple[int, int]) -> int:
+    """1024, or 2048 for a large raster where the memory budget holds such a tile for every thread."""
+    room = memory_budget() >= threads_in_force() * _LARGE_TILE**2 * _BYTES_PER_CELL_AT_WORK
+    return _LARGE_TILE if shape[0] * shape[1] >= _LARGE_RASTER and room else _TILE
+
+
 def chunk_grid(chunks: Chunks, shape: tuple[int, int], block: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The sizes of all tiles. ``auto``: about 1024 × 1024, whole blocks of the file where its blocks are no larger than that."""
+    """The sizes of all tiles. ``auto``: about ``_tile_side``, whole blocks of the file where its blocks are no larger than that."""
     wanted: Any = chunks
     if chunks == "auto":
-        wanted = tuple(_TILE if side > _TILE or side >= whole else side * round(_TILE / side) for side, whole in zip(block, shape))
-        wanted = tuple(max(tile, side if side <= 2 * _TILE and side < whole else 0) for tile, side, whole in zip(wanted, block, shape))
+        tile = _tile_side(shape)
+        wanted = tuple(tile if side > tile or side >= whole else side * round(tile / side) for side, whole in zip(block, shape))
+        wanted = tuple(max(size, side if side <= 2 * _TILE and side < whole else 0) for size, side, whole in zip(wanted, block, shape))
     elif isinstance(chunks, str):
         raise InputError(f"chunks={chunks!r}; expected 'auto', a number of cells, or (rows, columns)")
     try:

@@ -1,5 +1,6 @@
 """What would keep a configuration from running, all of it at once: the parts of the plan, every cell of its inputs, the place of its results."""
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def _require_place(config: Config, plan: Plan) -> None:
 def _require_tiles_in_memory(config: Config, plan: Plan) -> None:
     """Every thread holds the tiles of all factors at once."""
     threads = config.compute.threads or usable_threads()
-    tile = min(config.compute.tile_cells, plan.grid.height) * min(config.compute.tile_cells, plan.grid.width)
+    tile = math.prod(max(sizes) for sizes in plan.inputs.chunks)
     way_out = "Set a smaller compute.tile_cells, fewer compute.threads, or a larger compute.memory_budget."
     require_memory(tile * threads, _BYTES_PER_CELL_AT_WORK, f"a tile for each of {threads} threads", way_out)
 

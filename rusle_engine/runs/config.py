@@ -167,6 +167,8 @@ class Output(Block):
     """Folder of the run: rasters/, tables/, report.html, logs/, run.json."""
     compression: Literal["deflate", "zstd"] = "deflate"
     """Compression of the rasters; deflate opens everywhere, zstd is faster."""
+    overviews: bool = True
+    """Coarser copies inside the rasters, so that maps show at once; false: smaller files, sooner."""
     report: bool = True
     """false: no report.html."""
 
@@ -183,8 +185,8 @@ def _size(value: Any) -> Any:
 class Compute(Block):
     """Tiles, workers and memory; the results do not depend on them."""
 
-    tile_cells: int = Field(1024, ge=64, le=16384)
-    """Side of a tile [cells]."""
+    tile_cells: int | None = Field(None, ge=64, le=16384)
+    """Side of a tile [cells]; null: 1024, and 2048 for 50 million cells and more where the memory budget allows."""
     threads: int | None = Field(None, ge=1)
     """Threads that work at once, shared out among the workers where there are any; null: all that this process may use."""
     workers: int | None = Field(None, ge=1)

@@ -219,7 +219,11 @@ class _Run:
             self.progress.start("rasters", plan.grid.height * plan.grid.width)
             self._told = 0
             written = write_rasters(
-                rasters, [r for records in groups.values() for r in records], progress=self._tiles, compression=self.config.output.compression
+                rasters,
+                [r for records in groups.values() for r in records],
+                progress=self._tiles,
+                compression=self.config.output.compression,
+                overviews=self.config.output.overviews,
             )
             self.progress.finish()
         found = _regrouped(groups, written.records)

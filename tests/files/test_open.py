@@ -6,6 +6,7 @@ from dataclasses import replace
 import dask
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -47,6 +48,21 @@ def test_every_stored_number_is_held_exactly(save, stored, opened):
     assert array.dtype == array.compute().dtype
     assert array.values.tolist()[0][0] == largest
     assert np.isnan(array.values).tolist() == [[False, True], [False, False]]
+
+
+def sparse(path, side):
+    """A raster of which nothing is stored."""
+    layout = {"count": 1, "dtype": "uint8", "tiled": True, "sparse_ok": True, "crs": "EPSG:4546", "transform": GRID}
+    with rasterio.open(path, "w", driver="GTiff", height=side, width=side, **layout):
+        pass
+    return path
+
+
+@pytest.mark.parametrize(("side", "budget", "tile"), [(7000, "4 GB", 1024), (7168, "4 GB", 2048), (7168, "400 MB", 1024)])
+def test_tiles_are_larger_for_a_large_raster_and_a_budget_that_holds_them(tmp_path, side, budget, tile):
+    with dask.config.set({"rusle_engine.memory_budget": budget, "num_workers": 2}):
+        array = open_raster(sparse(tmp_path / "a.tif", side))
+        assert array.chunks == open_raster(tmp_path / "a.tif", chunks=tile).chunks
 
 
 @pytest.mark.parametrize("nodata", [-9999, 300, 1.5])

@@ -247,6 +247,15 @@ def test_a_nan_is_a_nan_whatever_its_bits(tmp_path):
     assert files[0].sha256 == files[1].sha256
 
 
+def test_no_overviews_by_option(tmp_path):
+    values = loss((1300, 600))
+    write_rasters([RasterOutput(labelled(values), tmp_path / "A.tif", SOIL_LOSS)], overviews=False)
+    with rasterio.open(tmp_path / "A.tif") as source:
+        assert source.overviews(1) == []
+        assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        np.testing.assert_array_equal(source.read(1), values.astype(np.float32))
+
+
 def test_zstd_by_option(tmp_path):
     values = loss((600, 600))
     write_rasters([RasterOutput(labelled(values), tmp_path / "A.tif", SOIL_LOSS)], compression="zstd")

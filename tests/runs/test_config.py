@@ -99,7 +99,7 @@ def test_defaults_are_listed_and_logged(folder, caplog):
     with caplog.at_level(logging.INFO, "rusle_engine"):
         config = load_config(folder / "run.yml")
     assert config.defaults()["LS.rill_ratio"] == "moderate"
-    assert config.defaults()["compute.tile_cells"] == 1024
+    assert config.defaults()["output.compression"] == "deflate"
     assert "LS.max_slope_length_m" not in config.defaults()
     assert not {"B", "E", "T", "L", "S"} & config.defaults().keys()
     assert "default: LS.rill_ratio = moderate" in caplog.messages

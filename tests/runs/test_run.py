@@ -227,6 +227,10 @@ def test_large_rasters_are_cogs(region):
             assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
             assert (file.block_shapes, file.overviews(1), file.shape) == ([(512, 512)], [2], (600, 530))
             assert file.compression == rasterio.enums.Compression.deflate
+    region.config["output"] = {"folder": "plain", "overviews": False, "report": False}
+    with rasterio.open(region.run().path / "rasters/A.tif") as plain:
+        assert plain.overviews(1) == []
+        assert np.array_equal(plain.read(1), stored(result, "A"), equal_nan=True)
     code = stored(result, "intensity")
     with rasterio.open(result.path / "rasters/intensity.tif", overview_level=0) as overview:
         coarse = overview.read(1)
