@@ -25,6 +25,7 @@ _COLUMNS: dict[str, tuple[float, float, float]] = {  # least, most, where blank
     "residue_kg_m2": (0.0, 10.0, math.nan),
     "residue_cover_m2_kg": (0.0, 100.0, math.nan),
     "residue_decay": (0.0, 1.0, math.nan),
+    "surface_cover_has_stones": (0.0, 1.0, math.nan),
     "surface_cover_b": (0.0, 0.2, 0.035),
     "roughness_mm": (SMOOTH_MM, 150.0, math.nan),
     "rain_mm": (0.0, 5000.0, math.nan),
@@ -83,9 +84,10 @@ def crop_soil_loss_ratios(calendar: pd.DataFrame) -> pd.DataFrame:
     ----------
     calendar
         24 rows for each crop: ``code``, ``half_month`` (1 to 24), and either ``slr`` [1], or what makes it: ``plu``, ``sm`` (1 where
-        blank); ``canopy_cover`` [1] (0 where blank) with ``fall_height_m``; ``surface_cover_pct`` [%], or ``residue_kg_m2`` at the start of
-        the half-month with ``residue_cover_m2_kg`` and ``residue_decay``; ``roughness_mm`` where the soil is tilled; ``surface_cover_b``
-        (0.035 where blank); ``rain_mm``, ``temperature_c`` and ``ei`` [MJ mm ha-1 h-1] where residue decays or roughness wears off.
+        blank); ``canopy_cover`` [1] (0 where blank) with ``fall_height_m``; ``surface_cover_pct`` [%] (``surface_cover_has_stones``: 1 where
+        stones are counted in it, and then not in K, 0 where they are not), or ``residue_kg_m2`` at the start of the half-month with
+        ``residue_cover_m2_kg`` and ``residue_decay``; ``roughness_mm`` where the soil is tilled; ``surface_cover_b`` (0.035 where blank);
+        ``rain_mm``, ``temperature_c`` and ``ei`` [MJ mm ha-1 h-1] where residue decays or roughness wears off.
 
     Returns
     -------
@@ -109,6 +111,15 @@ def crop_soil_loss_ratios(calendar: pd.DataFrame) -> pd.DataFrame:
         more = [f"and {len(faults) - _NAMED} more"] if len(faults) > _NAMED else []
         raise InputError("the crop calendar is not complete:\n  " + "\n  ".join([*faults[:_NAMED], *more]))
     return pd.DataFrame(results)
+
+
+def counts_stones(calendar: pd.DataFrame) -> bool | None:
+    """Whether the surface cover of a calendar has stones in it; None where it has one and does not tell."""
+    rows, _ = _read(calendar)
+    covered = [row for crop in rows.values() for row in crop.values() if row["surface_cover_pct"] > 0 and math.isnan(row["slr"])]
+    if any(row["surface_cover_has_stones"] > 0 for row in covered):
+        return True
+    return None if any(math.isnan(row["surface_cover_has_stones"]) for row in covered) else False
 
 
 def ratios_by_class(calendar: pd.DataFrame) -> dict[int, np.ndarray[Any, np.dtype[np.float64]]]:

@@ -39,7 +39,7 @@ from rusle_engine.factors.k_methods import (
     ErodibilityMethod,
     Scheme,
 )
-from rusle_engine.factors.soil_table import SoilTable, table_k
+from rusle_engine.factors.soil_table import SoilTable, has_stones, table_k
 from rusle_engine.factors.soil_texture import ParticleLimits, usda_texture
 from rusle_engine.factors.tables import lookup
 from rusle_engine.factors.validation import refuse_unused, require_within
@@ -184,7 +184,9 @@ def k_factor(
     if contents or soil is None or table is None:
         raise InputError(f"k_factor takes soil= and table= together and nothing else beside them; given also: {', '.join(contents) or 'neither'}")
     values = soil_table_k(table, scheme)
-    return ERODIBILITY.describe(lookup(SOIL_CLASS.require(soil, units_of(units, "soil")), values, "soil"), **scheme.provenance(stones=False))
+    return ERODIBILITY.describe(
+        lookup(SOIL_CLASS.require(soil, units_of(units, "soil")), values, "soil"), **scheme.provenance(stones=has_stones(table))
+    )
 
 
 def k_with_flags(contents: Mapping[str, Raster], scheme: Scheme, *, units: Units = None) -> xr.Dataset:

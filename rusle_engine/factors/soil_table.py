@@ -39,6 +39,11 @@ def table_k(
     return class_values(pd.DataFrame(rows, columns=["code", "value"]), ERODIBILITY)
 
 
+def has_stones(table: SoilTable) -> bool:
+    """Whether K of a row is computed from a cover by rock fragments as well."""
+    return any("rock_cover" in row and not any(name in row for name in _STATED) for _, row in _rows(table))
+
+
 def _rows(table: SoilTable) -> list[tuple[Any, Mapping[str, Any]]]:
     if isinstance(table, pd.DataFrame):
         if "code" not in table.columns:

@@ -62,6 +62,7 @@ from rusle_engine.runs.sources import (
     SeriesSource,
     did_you_mean,
 )
+from rusle_engine.runs.stones import in_k, require_once
 from rusle_engine.terrain.slope import slope
 
 log = logging.getLogger("rusle_engine")
@@ -111,6 +112,8 @@ class Planner:
     def __init__(self, config: Config, problems: Problems):
         self.config = config
         self.problems = problems
+        self._stones_in_k = False
+        self._calendar: pd.DataFrame | None = None
 
     def plan(self) -> Plan | None:
         """Everything, lazily; None when not even the grid is known."""
@@ -130,6 +133,8 @@ class Planner:
                 if factor is not None:
                     found.computed[key] = factor
                     found.factors[key] = as_stored(self._settled(inputs, factor))
+        with self.problems.at("K.rock_cover"):
+            require_once(self._stones_in_k, self._calendar)
         with self.problems.at("intensity.tolerance_t_km2"):
             found.tolerance = inputs.quantity(self.config.intensity.tolerance_t_km2, TOLERANCE, "intensity.tolerance_t_km2", self.config.landcover)
         with self.problems.at("zones", files_of(self.config.zones)):
@@ -217,6 +222,9 @@ class Planner:
                 assert variable is not None
                 assert not isinstance(source, RainSource)
                 arguments[name] = inputs.quantity(source, variable, role, self.config.landcover)
+        if key == "K":
+            self._stones_in_k = in_k(arguments)
+        self._calendar = arguments.get("calendar", self._calendar)
         table = block.inputs.get("table")
         mapped = next((arguments[name] for name in ("soil", "rotation") if name in arguments), None)
         if isinstance(table, RecordTable) and mapped is not None:

@@ -101,6 +101,9 @@ def test_stones_shelter_the_soil(cover, factor):
     assert stony.item() == pytest.approx(bare.item() * factor, rel=1e-6)
     assert (bare.attrs["method_status"], stony.attrs["method_status"]) == ("verified", "unchecked")
     assert np.isnan(k_factor(**texture("A"), soc=0.5, rock_cover=math.nan).item())
+    mapped = k_factor(soil=np.array([[4]]), table={4: {**texture("A"), "soc": 0.5, "rock_cover": float(cover)}})
+    assert mapped.item() == stony.item()
+    assert mapped.attrs["method_status"] == "unchecked"
 
 
 def test_what_shaped_k_is_flagged():

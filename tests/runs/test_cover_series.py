@@ -203,3 +203,24 @@ def test_crop_calendars_and_ranges_of_classes_take_the_land_cover_and_the_weight
     region.config["C"] = {"method": "panagos2015", "fvc": 0.25}
     with pytest.raises(ConfigError, match="ranges"):
         load_config(region.write_config())
+
+
+@pytest.mark.parametrize(("said", "problem"), [(1, "they would shelter the soil twice"), (0, None), ("", None)])
+def test_stones_shelter_the_soil_once(tmp_path, said, problem):
+    region = build_region(tmp_path / "region", zones=False)
+    region.config["output"]["report"] = False
+    rows = [{"code": c, "half_month": h, "surface_cover_pct": 30, "surface_cover_has_stones": said} for c in LANDUSE for h in range(1, 25)]
+    write_csv(region.folder / "crops.csv", rows)
+    region.config["C"] = {"method": "renard1997", "calendar": "crops.csv"}
+    region.config["K"] = {"method": "williams1990", "sand": 20, "silt": 65, "clay": 15, "soc": 0.5, "rock_cover": 20}
+    if problem is not None:
+        with pytest.raises(ConfigError, match=problem) as caught:
+            region.run()
+        assert [p.where for p in caught.value.problems] == ["K.rock_cover"]
+        return
+    manifest = region.run().manifest
+    assert manifest["factors"]["K"]["constant"] == pytest.approx(0.055081 * 0.670320, abs=5e-7)
+    warned = any("surface_cover_has_stones" in warning["en"] for warning in manifest["warnings"])
+    assert warned == (said == "")
+    del region.config["K"]["rock_cover"]
+    assert not any("surface_cover_has_stones" in warning["en"] for warning in region.run().manifest["warnings"])
