@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.variables import ANNUAL_RAINFALL, MONTHLY_RAINFALL, RAIN_INTENSITY, RAINFALL, Variable, conversion_factor
@@ -37,6 +38,8 @@ _FORMS: dict[Step, tuple[str, ...]] = {
 }
 _DIGITS: dict[int, Step] = {4: "year", 6: "month", 8: "day", 12: "time"}
 """What a date written in digits alone is: 202111 is November 2021, not the first of January."""
+_LOOKED_AT = 200
+"""Cells of a record by which a form of dates is told to be none of its."""
 _PARTS = ("%Y", "%m", "%d", "%H", "%M")
 _QUANTITIES: dict[Step, tuple[Variable, ...]] = {
     "time": (RAINFALL, RAIN_INTENSITY),
@@ -155,7 +158,7 @@ def read_rain_rows(
     form = " ".join(_PARTS[: len(dates)]) if len(dates) > 1 else date_format
     when, found = _moments(cells, step, form, path)
     stored = table[rain_column]
-    numbers = np.array([number_of(cell) for cell in stored], np.float64)
+    numbers = stored.to_numpy(np.float64, copy=True) if is_numeric_dtype(stored) else np.array([number_of(cell) for cell in stored], np.float64)
     numbers[np.isin(numbers, np.asarray(missing_codes, np.float64))] = np.nan
     rows = pd.DataFrame({"when": when, "stored": numbers, "shown": stored})
     if station_column:
@@ -221,6 +224,8 @@ def _moments(cells: pd.Series, stated: Step | None, form: str | None, path: Path
         steps: tuple[Step, ...] = (stated,) if stated else ("day", "month", "year", "time")
         forms = [(step, form) for step in steps for form in _FORMS[step] if digits is None or _step_of(form) == digits]
     for step, form in forms:
+        if pd.to_datetime(cells.iloc[:: max(1, len(cells) // _LOOKED_AT)], format=form, errors="coerce").isna().all():
+            continue  # so that a long record is not gone through for every form
         moments = pd.to_datetime(cells, format=form, errors="coerce")
         if step == "time" and moments.isna().any():  # midnight is often written as the day alone
             day = form.split("%H")[0].rstrip(" T")
@@ -244,6 +249,8 @@ def _step_of(form: str) -> Step:
 
 
 def _not_numbers(stored: pd.Series) -> list[str]:
+    if is_numeric_dtype(stored):
+        return []
     return [
         f"row {i + 2}: {cell!r} is not a number"
         for i, cell in enumerate(stored)

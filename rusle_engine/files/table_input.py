@@ -5,6 +5,7 @@ import io
 import logging
 import math
 import os
+import warnings
 import zipfile
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -25,6 +26,10 @@ MAX_BYTES = 512 * 2**20
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--", "/", "无", "缺测"}
 """What stands for no number in a column of numbers, whatever its case; in a column of text only an empty cell is missing."""
 
+_LONG = 2**20
+"""Texts from this many characters on are read column by column, when they are plain."""
+_MARKS = ('"', "#", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
+"""Quotes, remarks, and what ends a line in some texts and not in others."""
 _LISTED = 8  # how many of the faults a message names
 
 
@@ -56,19 +61,33 @@ def read_table(path: PathLike, *, encoding: str | None = None, text: Sequence[st
     if suffix == ".xlsx":
         rows = _workbook_rows(file, sheet)
     elif suffix in (".csv", ".txt", ".tsv"):
-        rows = _text_rows(file, encoding)
+        content = _decoded(file, encoding)
+        columns = _plain_columns(content)
+        if columns is not None:
+            return _as_table(file, *columns, text)
+        rows = _text_rows(file, content)
     else:
         raise InputError(f"{file}: {suffix or 'no suffix'} is not read as a table; expected .csv or .xlsx (save an .xls as .xlsx)")
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     if len(rows) < 2:
         raise InputError(f"{file} has no rows under its column names")
-    names = [name.strip() for name in rows[0]]
+    names = _names(rows[0])
+    cells = [[row[i].strip() if i < len(row) else "" for row in rows[1:]] for i in range(len(names))]
+    return _as_table(file, names, cells, text)
+
+
+def _names(heading: Sequence[str]) -> list[str]:
+    names = [name.strip() for name in heading]
     while names and not names[-1]:
         names.pop()
+    return names
+
+
+def _as_table(file: Path, names: list[str], cells: Sequence[Sequence[str]], text: Sequence[str]) -> pd.DataFrame:
+    """Columns of stripped cells as what they hold."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{file} has two columns of the same name: {', '.join(map(repr, twice))}; rename one")
-    cells = [[row[i].strip() if i < len(row) else "" for row in rows[1:]] for i in range(len(names))]
     return pd.DataFrame({name: _texts(column) if name in text else _typed(column) for name, column in zip(names, cells)})
 
 
@@ -96,28 +115,56 @@ def number_of(cell: Any) -> float:
         return math.nan
 
 
-def _typed(cells: list[str]) -> Any:
+def _typed(cells: Sequence[str]) -> Any:
     """Numbers where every cell that is not missing is one, else text."""
-    present = [cell for cell in cells if cell.lower() not in MISSING]
-    numbers = [number_of(cell) for cell in present]
-    if not present or any(math.isnan(number) for number in numbers):
+    codes, different = pd.factorize(np.array(cells, dtype=object))  # a record of rain has few different numbers
+    missing = [cell.lower() in MISSING for cell in different]
+    numbers = [math.nan if absent else number_of(cell) for cell, absent in zip(different, missing)]
+    if all(missing) or any(math.isnan(number) and not absent for number, absent in zip(numbers, missing)):
         return _texts(cells)
-    if len(present) == len(cells) and all(cell.lstrip("+-").isdigit() for cell in cells):
-        return np.array([int(cell) for cell in cells])
-    return np.array([math.nan if cell.lower() in MISSING else float(cell) for cell in cells])
+    if not any(missing) and all(cell.lstrip("+-").isdigit() for cell in different):
+        return np.array([int(cell) for cell in different])[codes]
+    return np.array(numbers)[codes]
 
 
-def _texts(cells: list[str]) -> Any:
+def _texts(cells: Sequence[str]) -> Any:
     return pd.array([cell or None for cell in cells], dtype="str")  # "none" may be a word here
 
 
-def _text_rows(file: Path, encoding: str | None) -> list[list[str]]:
-    content = _decoded(file, encoding)
-    lines = [line for line in content.splitlines(keepends=True) if not line.startswith("#")]
-    heading = next((line for line in lines if line.strip()), "")
-    separator = max(",;\t", key=heading.count)
+def _separator(content: str) -> str:
+    heading = next((line for line in content.splitlines() if line.strip() and not line.startswith("#")), "")
+    return max(",;\t", key=heading.count)
+
+
+def _plain_columns(content: str) -> tuple[list[str], list[Any]] | None:
+    """Names and stripped cells of a long text of lines and separators alone; None for one that is short or needs looking at line by line."""
+    if len(content) < _LONG or any(mark in content for mark in _MARKS) or content.count("\r") != content.count("\r\n"):
+        return None
+    lead = content.split("\n", 1)[0]
+    heading = lead.split(_separator(lead))
+    names = _names(heading)
+    if not names:
+        return None
     try:
-        return list(csv.reader(io.StringIO("".join(lines)), delimiter=separator, strict=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more cells than names
+            table = pd.read_csv(
+                io.StringIO(content), sep=_separator(lead), header=None, skiprows=1, names=range(len(heading)), index_col=False,
+                dtype=object, keep_default_na=False, na_filter=False, quoting=csv.QUOTE_NONE, low_memory=False,
+            )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning):
+        return None
+    columns = [[cell.strip() if isinstance(cell, str) else "" for cell in table[i]] for i in range(len(names))]
+    blank = [not any(row) for row in zip(*columns)]
+    if any(blank):
+        columns = [[cell for cell, is_blank in zip(column, blank) if not is_blank] for column in columns]
+    return (names, columns) if columns and columns[0] else None
+
+
+def _text_rows(file: Path, content: str) -> list[list[str]]:
+    lines = [line for line in content.splitlines(keepends=True) if not line.startswith("#")]
+    try:
+        return list(csv.reader(io.StringIO("".join(lines)), delimiter=_separator(content), strict=True))
     except csv.Error as error:
         raise InputError(f"{file} cannot be read as a table: {error}. Save it again as CSV.") from error
 

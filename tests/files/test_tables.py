@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from rusle_engine.core.errors import InputError, MissingInputError, OutputError
+from rusle_engine.files import table_input
 from rusle_engine.files.tables import read_class_names, read_class_table, read_rain, read_table, write_csv, write_workbook
 
 
@@ -75,6 +76,40 @@ def test_a_workbook_reads_as_its_csv_would(tmp_path):
         read_table(path, sheet="空")
     with pytest.raises(InputError, match="no sheet 'x'"):
         read_table(path, sheet="x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "code,c,name\n007,0.5,水田\n-3,.25, x \n",
+        "code ; c\r\n1;2.5\r\n\r\n;\r\n   \r\n3;4\r\n",  # blank lines, also with separators
+        "a\tb\n1\t-\n2\t缺测\n3\t1e3\n",
+        "a,b,,\n1,2,,\n3,4,,\n",  # columns without a name
+        "a,b,c\n1,2\n3\n4,5,6\n",  # short rows
+        "a,b\n1,2,3\n4,5\n6,7,8,9\n",  # long rows
+        "a,b\n1,\n,\n2,\n",
+        "a,b\n+1,nan\n12345678901234567890,None\n",
+        'a,b\n"1","2,5"\n',
+        "# remark\na,b\n1,2\n",
+        "\n\na,b\n1,2\n",
+        "a,b\n1,x\u2028y\n",
+        "a\n0.1\n0.30000000000000004\n5e-324\n",
+    ],
+)
+@pytest.mark.parametrize("as_text", [(), ("a", "code")])
+def test_a_long_text_reads_as_a_short_one_would(table, monkeypatch, text, as_text):
+    path = table(text)
+    short = read_table(path, text=as_text)
+    monkeypatch.setattr(table_input, "_LONG", 0)
+    pd.testing.assert_frame_equal(read_table(path, text=as_text), short, check_exact=True)
+
+
+def test_a_long_plain_text_is_read_column_by_column(table, monkeypatch):
+    monkeypatch.setattr(table_input, "_LONG", 0)
+    monkeypatch.setattr(table_input, "_text_rows", None)
+    assert read_table(table("when,mm\r\n2021-07-01 13:05,0.2\r\n2021-07-01 13:10,\r\n"))["when"].tolist() == ["2021-07-01 13:05", "2021-07-01 13:10"]
+    with pytest.raises(InputError, match="two columns of the same name: 'a'"):
+        read_table(table("a,b,a\n1,2,3\n"))
 
 
 def test_files_that_are_no_tables(table, tmp_path):
