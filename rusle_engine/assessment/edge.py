@@ -1,13 +1,14 @@
 """How much of each zone the grid's edge makes uncertain."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from rusle_engine.assessment.tally import UNITS_PER_KM2, add_up, tally_classes
-from rusle_engine.assessment.zones import Zones, zone_cover
+from rusle_engine.assessment.zones import Cover, Zones, zone_cover
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import Tile, pointwise
@@ -60,7 +61,17 @@ def edge_table(
     if contaminated.name != EDGE_CONTAMINATION.symbol:
         raise InputError(f"the raster is {contaminated.name!r}; expected {EDGE_CONTAMINATION.symbol!r}, as edge_contamination gives it")
     cover = zone_cover(zones, Grid.of(contaminated, cell_size_m), zone_names=zone_names)
-    tally = add_up(tally_classes(pointwise(_as_classes, contaminated, dtype=np.uint8), cover), cover)
+    return edge_rows(edge_records(contaminated, cover), cover, contaminated.attrs.get("buffer_m"))
+
+
+def edge_records(contaminated: xr.DataArray, cover: Cover) -> list[Any]:
+    """A record for each tile of a mask of ``edge_contamination``, lazy when it is."""
+    return tally_classes(pointwise(_as_classes, contaminated, dtype=np.uint8, input_dtypes=(np.uint8,)), cover)
+
+
+def edge_rows(records: Iterable[Any], cover: Cover, buffer_m: float | None) -> pd.DataFrame:
+    """The table of ``edge_table`` from the records of all tiles."""
+    tally = add_up(records, cover)
     cut, area = tally.classes[:, _CUT - 1], tally.classes.sum(axis=1)
     share = [100 * int(part) / int(whole) if whole else np.nan for part, whole in zip(cut, area)]
     return pd.DataFrame(
@@ -70,7 +81,7 @@ def edge_table(
             "area_km2": (area / UNITS_PER_KM2).astype(np.float64),
             "contaminated_km2": (cut / UNITS_PER_KM2).astype(np.float64),
             "share_pct": share,
-            "buffer_m": float(contaminated.attrs.get("buffer_m", np.nan)),
+            "buffer_m": np.nan if buffer_m is None else float(buffer_m),
         }
     )
 

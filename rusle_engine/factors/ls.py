@@ -24,6 +24,7 @@ from rusle_engine.core.variables import (
     units_of,
 )
 from rusle_engine.factors import path_length
+from rusle_engine.factors.ls_edges import edge_of_ls
 from rusle_engine.factors.ls_methods import METHODS, ExponentMethod, LengthMethod, PointForm, RillRatio, SteepnessMethod
 from rusle_engine.factors.ls_parts import l_factor, l_segment, m_exponent, s_factor, said
 from rusle_engine.factors.ls_routing import Routing, labelled
@@ -112,18 +113,18 @@ def _topography(
     units: Units,
     *,
     components: bool,
+    edge: bool = False,
 ) -> xr.Dataset:
-    """LS, flags and, where wanted, what they are made of."""
+    """LS, flags and, where wanted, what they are made of, and what the edge makes uncertain."""
     heights = require_heights(dem, units_of(units, "dem"))
     grid = Grid.of(heights, cell_size_m)
     routing = Routing(heights, grid, scheme, direction=direction, given_area=upslope_area, barriers=barriers, units=units)
     surface = heights if scheme.slope_surface == "raw" else routing.filled
-    inputs = {"surface": surface}
+    inputs, theta = {"surface": surface}, slope_of(surface, grid) if scheme.on_paths else None
     ending = _what_ends(scheme, heights, routing, channels)
-    if scheme.on_paths:
+    if theta is not None:
         ended = _ended(scheme, grid, heights, ending)
         inputs["ended"] = ended
-        theta = slope_of(surface, grid)
         inputs["start"], inputs["end"] = path_length.slope_lengths(
             routing.codes, theta, ended, grid, scheme.cutoff_below_5_pct, scheme.cutoff_from_5_pct
         )
@@ -133,6 +134,9 @@ def _topography(
     ls, flags, *parts = one_pass(_OnTile(tuple(inputs), scheme, grid), *inputs.values(), dtypes=kinds, ring=1)
     provenance = scheme.provenance() | {"routing": routing.said(on_paths=scheme.on_paths)}
     found = {"ls": TOPOGRAPHY.describe(ls, **provenance), "flags": TOPOGRAPHY_FLAGS.describe(flags, nodata=NODATA_FLAG)}
+    mask = edge_of_ls(scheme, grid, routing, inputs, theta, flags) if edge else None
+    if mask is not None:
+        found["edge"] = mask
     if components:
         length, steepness, exponent, angle = parts
         ratio = {"rill_ratio": scheme.rill_ratio} if scheme.has_rill_ratio else {}
@@ -338,14 +342,15 @@ def ls_with_flags(
     upslope_area: Raster | None = None,
     channels: Raster | None = None,
     barriers: Raster | None = None,
+    edge: bool = False,
     cell_size_m: float | tuple[float, float] | None = None,
     units: Units = None,
     **options: Any,
 ) -> xr.Dataset:
-    """``ls_factor`` with what shaped it: a Dataset of ``ls`` and ``flags``.
+    """``ls_factor`` with what shaped it: a Dataset of ``ls`` and ``flags``, and with ``edge`` what ``edge_of_ls`` tells, where it can be told.
 
     ``flags`` is uint8. On hillslopes CAPPED where the longest slope cuts the slope length and HELD where the land is steeper than S is
     followed; where the hillslope has ended and LS is 0 CHANNEL and RAISED; both of a pair may hold. 0 for any other cell; NODATA_FLAG. The
     options are those of ``ls_factor``.
     """
-    return _topography(dem, Scheme(**options), direction, upslope_area, channels, barriers, cell_size_m, units, components=False)
+    return _topography(dem, Scheme(**options), direction, upslope_area, channels, barriers, cell_size_m, units, components=False, edge=edge)

@@ -10,9 +10,13 @@ from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
 from rusle_engine.core.variables import UPSLOPE_AREA, Raster, Units, units_of
 from rusle_engine.factors.ls_scheme import Scheme
+from rusle_engine.terrain import multiple_flow
 from rusle_engine.terrain.breaching import breached
 from rusle_engine.terrain.conditioning import condition
-from rusle_engine.terrain.flow import direction_and_fill, directions_on, require_directions, upslope_area, upslope_area_of
+from rusle_engine.terrain.edges import cut_by_edge
+from rusle_engine.terrain.flow import direction_and_fill, directions_on, require_directions, routing_on, upslope_area_of
+
+Array = np.ndarray[Any, Any]
 
 
 class Routing:
@@ -44,8 +48,12 @@ class Routing:
     @cached_property
     def filled(self) -> xr.DataArray:
         """The surface without depressions; where they are breached first, it may lie below the heights."""
-        together = self._own_directions and self._barriers is None  # before walls water would stand
-        return self._codes_and_fill[1] if together else condition(self._heights)
+        if self._barriers is None:  # before walls water would stand
+            if self._to_several:
+                return self._spread.filled
+            if self._own_directions:
+                return self._codes_and_fill[1]
+        return condition(self._heights)
 
     @cached_property
     def codes(self) -> xr.DataArray:
@@ -60,10 +68,27 @@ class Routing:
         """The area draining into each cell, its own excluded [m²]."""
         if "area" in self._given:
             return self._given["area"]
-        scheme = self._scheme
-        if "codes" in self._given or scheme.routing == "d8":
+        if not self._to_several:
             return upslope_area_of(self.codes, self._grid)
-        return upslope_area(self._heights, self._grid, scheme=scheme.routing, exponent=scheme.routing_exponent, **self._ways)
+        return UPSLOPE_AREA.describe(self._spread.upslope_area(), **self._spread.described())
+
+    def cut_by_edge(self, enough_m2: Array) -> xr.DataArray | None:
+        """Where areas below ``enough_m2`` (for each row) may be cut; None where the area was given: nobody knows how that was routed."""
+        if "area" in self._given:
+            return None
+        codes, spread = (self._spread.codes, self._spread) if self._to_several else (self.codes, None)
+        return cut_by_edge(codes, spread, self._grid, self.area, enough_m2)
+
+    @property
+    def _to_several(self) -> bool:
+        """Whether water is routed to several neighbours, by us."""
+        return self._scheme.routing != "d8" and "area" not in self._given
+
+    @cached_property
+    def _spread(self) -> multiple_flow.Routing:
+        scheme = self._scheme
+        assert scheme.routing != "d8"
+        return routing_on(self._heights, self._grid, scheme=scheme.routing, exponent=scheme.routing_exponent, **self._ways)
 
     @property
     def _own_directions(self) -> bool:

@@ -45,6 +45,8 @@ class Rules:
     lengths: Array
     keep_gentle: float
     keep_steep: float
+    from_outside_m: float = 0.0
+    """What enters in cells whose angle is negative."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def summarise(padded: Array, theta: Array, ended: Array, place: Place, *, rules:
     shares = GENTLE_RAD, rules.keep_gentle, rules.keep_steep, LEAST_RAD
     kernels.kept_directions(codes, step_of_code, theta, ended, *shares, kept, inflows, fed)
     start, end = np.zeros(codes.shape), np.zeros(codes.shape)
+    if rules.from_outside_m:
+        start[theta < 0] = rules.from_outside_m
     kernels.cell_lengths(codes, fed, *np.ascontiguousarray(rules.lengths[:, place.rows]), end)
     stuck = kernels.longest_paths(kept, step_of_code, inflows, np.empty(codes.shape[1], np.int64), start, end)
     if stuck:
@@ -94,16 +98,24 @@ def finish(state: TilePaths, inflow: Array, place: Place) -> tuple[Array, Array]
 
 
 def slope_lengths(
-    codes: xr.DataArray, theta: xr.DataArray, ended: xr.DataArray, grid: Grid, keep_gentle: float, keep_steep: float
+    codes: xr.DataArray,
+    theta: xr.DataArray,
+    ended: xr.DataArray,
+    grid: Grid,
+    keep_gentle: float,
+    keep_steep: float,
+    *,
+    from_outside_m: float = 0.0,
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Slope length at the upper and at the lower end of each cell [m], along D8, by the rules of Van Remortel et al. 2004.
 
     A cell's own length is its size along the flow, or its diagonal; half of that where a slope begins. The length at a cell's upper end is
     the longest that flows in from slopes that go on in it. A slope ends where the angle falls, from one cell to the next, below the share
-    ``keep_gentle`` (the upper one below 5 percent) or ``keep_steep``, and where a cell has ``ended`` (not 0).
+    ``keep_gentle`` (the upper one below 5 percent) or ``keep_steep``, and where a cell has ``ended`` (not 0). With ``from_outside_m`` a slope of
+    that length enters in every cell whose angle is negative, and goes on from there however steep the next cell is.
     """
     cells = np.stack([grid.dx_m, grid.dy_m, np.hypot(grid.dx_m, grid.dy_m), np.sqrt(grid.dx_m * grid.dy_m)])
-    rules = Rules(np.rint(cells / _UNIT_M) * _UNIT_M, keep_gentle, keep_steep)
+    rules = Rules(np.rint(cells / _UNIT_M) * _UNIT_M, keep_gentle, keep_steep, from_outside_m)
     passes = TwoPasses(
         step="slope length",
         summarise=partial(summarise, rules=rules),

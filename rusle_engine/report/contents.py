@@ -14,6 +14,8 @@ from rusle_engine.report.workbook import CLASS_STEMS, HM2_PER_KM2, MU_PER_KM2
 
 MAX_ZONES = 1500
 """The most rows of the zone table in the page; the rest is in the CSV and the workbook."""
+MAX_EDGE_ZONES = 10
+"""The most zones told of land below the DEM's edge; the rest is in the CSV."""
 FLAG_PCT = 0.1
 """Above this share of unassessed land the rate must be quoted with its interval."""
 _HOW = {"raster": "how_raster", "table": "how_table", "constant": "how_constant"}
@@ -161,6 +163,28 @@ def factor_rows(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def edge_rows(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The zones with the largest shares of land that may get water from beyond the DEM, and the margin; None when the run did not look."""
+    edge = manifest.get("edge")
+    if not edge:
+        return None
+    head = str(manifest["headline"].get("zone_id") or "")
+    cut = [zone for zone in edge["zones"] if zone["contaminated_km2"] or str(zone["zone_id"]) == head]
+    worst = sorted(cut, key=lambda zone: (str(zone["zone_id"]) != head, -number(zone, "share_pct") if zone["share_pct"] is not None else 0.0))
+    rows = [
+        {
+            "id": str(zone["zone_id"]),
+            "name": str(zone["zone_name"]),
+            "area": fixed(number(zone, "area_km2"), 2),
+            "cut": fixed(number(zone, "contaminated_km2"), 2),
+            "share": fixed(number(zone, "share_pct"), 2),
+        }
+        for zone in worst[:MAX_EDGE_ZONES]
+    ]
+    buffer = edge["buffer_m"]
+    return {"rows": rows, "more": len(worst) - len(rows), "buffer": "" if buffer is None else f"{buffer:,.0f} m"}
 
 
 def input_row(entry: Mapping[str, Any]) -> dict[str, Any]:

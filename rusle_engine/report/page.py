@@ -90,6 +90,7 @@ def render(folder: Path, manifest: Mapping[str, Any]) -> str:
             if value is not None and key != "valid_cells"
         ],
         rain=rain.of_rain(folder, manifest),
+        edge=contents.edge_rows(manifest),
         inputs=[contents.input_row(entry) for entry in manifest.get("inputs", [])],
         outputs=[contents.output_row(entry) for entry in manifest.get("outputs", [])],
         warnings=[(str(entry["zh"]), str(entry["en"])) for entry in manifest["warnings"]],

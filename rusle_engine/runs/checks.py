@@ -35,6 +35,7 @@ MADE = (
     "rasters/intensity.qml",
     "tables/zones.csv",
     "tables/zones.xlsx",
+    "tables/edge.csv",
     *(f"tables/{name}.csv" for name in TABLES),
 )
 """What a run makes and the next one in the same folder replaces; nothing else there is touched."""

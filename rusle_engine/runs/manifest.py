@@ -134,6 +134,14 @@ def topography_entry(config: Config, counts: Sequence[dict[str, int]]) -> dict[s
     return {"valid_cells": valid, **shares, **limits}
 
 
+def edge_entry(table: pd.DataFrame | None) -> dict[str, Any] | None:
+    """How much of each zone the DEM's edge makes uncertain, and the margin around the zones [m] that would cure it."""
+    if table is None:
+        return None
+    buffer, zones = table["buffer_m"].iloc[0], table.drop(columns="buffer_m").astype(object)
+    return {"buffer_m": None if math.isnan(buffer) else float(buffer), "zones": zones.where(zones.notna(), None).to_dict("records")}
+
+
 def classes_entry(tolerance_t_km2: float | None) -> list[dict[str, Any]]:
     """The intensity classes with names, colours and limits [t km-2 yr-1]; that of the tolerance is None where it differs from place to place."""
     return [

@@ -95,6 +95,8 @@ class Plan:
     """By letter, as they enter the product and as they are stored: float32 rasters, or numbers."""
     flag_records: list[Any] = field(default_factory=list)
     """Counts of what shaped LS, one for each tile; empty when LS was not computed here."""
+    edge: xr.DataArray | None = None
+    """Where the DEM's edge makes LS uncertain; None when LS was not computed here."""
     k_flag_records: list[Any] = field(default_factory=list)
     """Counts of what shaped K, one for each tile; empty when K was not computed here from rasters."""
     erosivity: xr.Dataset | None = None
@@ -160,7 +162,8 @@ class Planner:
         if "dem" in block.from_run or "theta" in block.from_run:
             assert dem is not None
             if key == "LS":
-                topography = ls_with_flags(dem, **self._arguments(found.inputs, key, block, dem), **block.options)
+                topography = ls_with_flags(dem, edge=True, **self._arguments(found.inputs, key, block, dem), **block.options)
+                found.edge = topography.get("edge")
                 _, found.flag_records = tiled(count_flags, topography["flags"], dtypes=())
                 return topography["ls"]
         if isinstance(rain := block.inputs.get("rain"), RainSource):

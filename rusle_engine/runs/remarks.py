@@ -13,6 +13,8 @@ Remark = dict[str, str]
 
 _LEAST_TOLERANCE = 100.0
 """Half of the least tolerable loss of SL 190-2007 [t km-2 yr-1]."""
+LARGEST_CUT_PCT = 1.0
+"""A zone with more of its land below the DEM's edge than this is remarked on [%]."""
 _SHOWS_TERRACES_M = 2.0
 """Cells up to this size can show the treads of terraces [m]."""
 
@@ -28,6 +30,7 @@ def remarks(
     factors: Mapping[str, Mapping[str, Any]],
     overlapping: Sequence[str],
     zones: Any = None,
+    edge: Any = None,
 ) -> list[Remark]:
     """All remarks on a run, gravest first; those on the table of zones only when there is one."""
     return [
@@ -35,6 +38,7 @@ def remarks(
         *_on_tolerance(config),
         *_on_terraces(config, grid),
         *_on_zone_gaps(zones),
+        *_on_edge(edge),
         *_on_extent(inputs),
         *_on_rain(factors),
         *_on_units(inputs),
@@ -102,6 +106,26 @@ def _on_zone_gaps(zones: Any) -> Iterable[Remark]:
             f"{len(zones)} 个分区中有 {len(incomplete)} 个缺数据面积超过 {LARGEST_UNASSESSED_PCT} %（{named}"
             f"{' 等' if len(incomplete) > 5 else ''}），其水土保持率须与区间同读。",
         )
+
+
+def _on_edge(edge: Any) -> Iterable[Remark]:
+    """Zones into which more water may come from beyond the DEM than one would leave unsaid."""
+    if edge is None:
+        return
+    cut = edge[edge["share_pct"] > LARGEST_CUT_PCT].sort_values("share_pct", ascending=False, kind="stable")
+    if not len(cut):
+        return
+    worst, buffer = cut.iloc[0], cut["buffer_m"].iloc[0]
+    cure, cure_zh = "a DEM of the whole watershed cures it", "采用覆盖整个流域的 DEM 即可消除"
+    if buffer == buffer:
+        cure, cure_zh = f"a DEM that reaches at most {buffer:,.0f} m further cures it", f"DEM 向外扩展至多 {buffer:,.0f} m 即可消除"
+    yield remark(
+        "cut_by_edge",
+        f"In {len(cut)} of {len(edge)} zones LS is uncertain on more than {LARGEST_CUT_PCT:g} % of the land (most in {worst['zone_name']}: "
+        f"{worst['share_pct']:.1f} %), for more water may come from beyond the DEM's edge or out of holes in it; {cure}.",
+        f"{len(edge)} 个分区中有 {len(cut)} 个超过 {LARGEST_CUT_PCT:g} % 的面积可能接纳 DEM 边界以外或空洞处的来水（最多为{worst['zone_name']}："
+        f"{worst['share_pct']:.1f} %），其 LS 不确定；{cure_zh}。",
+    )
 
 
 def _on_extent(inputs: Sequence[Mapping[str, Any]]) -> Iterable[Remark]:

@@ -15,6 +15,7 @@ import xarray as xr
 from filelock import FileLock, Timeout
 
 from rusle_engine.assessment.conservation import zone_table
+from rusle_engine.assessment.edge import edge_records, edge_rows
 from rusle_engine.assessment.tally import assess
 from rusle_engine.core.errors import ConfigError, OutputError, Problem, RunError
 from rusle_engine.core.variables import INTENSITY, SOIL_LOSS
@@ -31,6 +32,7 @@ from rusle_engine.runs.engine import engine
 from rusle_engine.runs.exclusivity import both_below_one, exclusivity_entry, on_exclusivity
 from rusle_engine.runs.manifest import (
     classes_entry,
+    edge_entry,
     equation_entry,
     factor_entry,
     formulas_entry,
@@ -208,6 +210,8 @@ class _Run:
             groups: dict[str, list[Any]] = {f"factor {key}": records for key, records in factor_records.items()}
             groups |= {"B and T": both_below_one(factors)}
             groups |= {"A": a_records, "flags": plan.flag_records, "k_flags": plan.k_flag_records, "zones": assessed.records}
+            if plan.edge is not None:
+                groups["edge"] = edge_records(plan.edge, plan.cover)
             groups |= {f"input {i}": entry.records for i, entry in enumerate(plan.inputs.noted)}
             rasters = [
                 RasterOutput(factor, self.folder / "rasters" / f"{key}.tif", FACTORS[key], tags=self._tags() | practice_of(factor))
@@ -236,7 +240,11 @@ class _Run:
             self._note(write_csv(zones, self.folder / "tables" / "zones.csv"), "table")
             for name, table in plan.inputs.tables.items():
                 self._note(write_csv(table, self.folder / "tables" / f"{name}.csv"), "table")
-        manifest = self._manifest(zones, found)
+            edge = None
+            if plan.edge is not None:
+                edge = edge_rows(found["edge"], plan.cover, plan.edge.attrs.get("buffer_m"))
+                self._note(write_csv(edge, self.folder / "tables" / "edge.csv"), "table")
+        manifest = self._manifest(zones, edge, found)
         with self._stage("workbook"):
             self._note(write_workbooks(self.folder, zones, manifest), "table")
         if self.config.output.report:
@@ -281,7 +289,7 @@ class _Run:
         project = self.config.project
         return {"project": project.name, "illustrative": "yes" if project.illustrative else "no"}
 
-    def _manifest(self, zones: pd.DataFrame, found: dict[str, list[Any]]) -> dict[str, Any]:
+    def _manifest(self, zones: pd.DataFrame, edge: pd.DataFrame | None, found: dict[str, list[Any]]) -> dict[str, Any]:
         config, plan = self.config, self.plan
         project = config.project.model_dump()
         inputs = [entry.entry(found[f"input {i}"]) for i, entry in enumerate(plan.inputs.noted)]
@@ -305,13 +313,14 @@ class _Run:
             "inputs": inputs,
             "factors": factors,
             "topography": topography_entry(config, found["flags"]),
+            "edge": edge_entry(edge),
             "cover_and_tillage": exclusivity,
             "soil_loss": {"units": SOIL_LOSS.units, **total(found["A"]).as_dict()},
             "intensity": {"standard": "SL 190-2007", "tolerance_t_km2": config.resolved()["intensity"]["tolerance_t_km2"]},
             "classes": classes_entry(self._tolerance()),
             "headline": headline_entry(zones, plan.headline_zone, (REGION_ID, REGION_NAME)),
             "target": None if config.target is None else config.target.model_dump(),
-            "warnings": [*remarks(config, plan.grid, inputs, factors, plan.overlapping, zones), *on_exclusivity(exclusivity), *self._heard()],
+            "warnings": [*remarks(config, plan.grid, inputs, factors, plan.overlapping, zones, edge), *on_exclusivity(exclusivity), *self._heard()],
             "versions": provenance.versions(),
             "machine": provenance.machine(),
         }

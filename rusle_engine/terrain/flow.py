@@ -157,7 +157,7 @@ def flow_direction(
     heights = require_heights(dem, units)
     grid = grid_of_cells(heights, cell_size_m)
     how = _How(flat_ties, quantum_m, barriers)
-    return _drained(heights, grid, how, with_fill=False)[0] if scheme == "d8" else _routing(heights, grid, scheme, power, how).as_dataset()
+    return _drained(heights, grid, how, with_fill=False)[0] if scheme == "d8" else _spread(heights, grid, scheme, power, how).as_dataset()
 
 
 @dataclass(frozen=True)
@@ -169,9 +169,23 @@ class _How:
     barriers: Raster | None = None
 
 
-def _routing(heights: xr.DataArray, grid: Grid, scheme: MultipleFlow, exponent: float | None, how: _How) -> Routing:
+def _spread(heights: xr.DataArray, grid: Grid, scheme: MultipleFlow, exponent: float | None, how: _How) -> Routing:
     codes, filled = _drained(heights, grid, how, with_fill=True)
     return Routing(codes, filled, grid, scheme, exponent)
+
+
+def routing_on(
+    heights: xr.DataArray,
+    grid: Grid,
+    *,
+    scheme: MultipleFlow,
+    exponent: float | None = None,
+    flat_ties: FlatTies = "index",
+    quantum_m: float | None = None,
+    barriers: Raster | None = None,
+) -> Routing:
+    """Routing to several receivers over heights whose grid is known: the surface that water flows on, and all sums along it, from one filling."""
+    return _spread(heights, grid, scheme, exponent_of(scheme, exponent), _How(flat_ties, quantum_m, barriers))
 
 
 def directions_on(
@@ -336,5 +350,5 @@ def upslope_area(
     how = _How(flat_ties, quantum_m, barriers)
     if scheme == "d8":
         return upslope_area_of(_drained(heights, grid, how, with_fill=False)[0], grid)
-    routing = _routing(heights, grid, scheme, power, how)
+    routing = _spread(heights, grid, scheme, power, how)
     return UPSLOPE_AREA.describe(routing.upslope_area(), **routing.described())

@@ -133,3 +133,13 @@ def test_a_practice_is_named_by_its_options_whatever_the_channels(name):
     assert ls.attrs["practice"] == ("own options" if PRESETS[name].own_cell_in_area else name)
     other = ls_factor(terrain(), units="m", cell_size_m=30.0, **(PRESETS[name].options | {"max_slope_length_m": 250.0}))
     assert other.attrs["practice"] == "own options"
+
+
+@pytest.mark.parametrize("options", [{"water_depth_m": 0.5}, {"slope_surface": "filled"}])
+def test_several_receivers_and_the_filled_surface_come_from_one_filling(options):
+    """Of the names of all tasks those of one filling are there, and of none besides."""
+    heights = np.random.default_rng(3).random((40, 40))
+    dem = xr.DataArray(heights, dims=("y", "x"), attrs={"units": "m"}).chunk(y=16, x=16)
+    ls = ls_factor(dem, cell_size_m=10.0, routing="quinn1991", **options)
+    steps = {name for name in ls.__dask_graph__().layers if name.startswith(("condition", "flow_direction")) and name.count("-") == 1}
+    assert len(steps) == 1

@@ -215,6 +215,14 @@ def build_run(folder: Path, height=260, width=340, crs="EPSG:4546", language="zh
         "inputs": inputs,
         "factors": factors,
         "topography": {"capped_pct": 3.417, "channel_pct": 5.02, "raised_pct": 0.31, "longest_slope_m": 412.7, "max_slope_length_m": 300.0},
+        "edge": {
+            "buffer_m": 8370.0,
+            "zones": [
+                {"zone_id": str(head["zone_id"]), "zone_name": str(head["zone_name"]), "area_km2": 10.0, "contaminated_km2": 0.25, "share_pct": 2.5},
+                {"zone_id": "<e>", "zone_name": "East <edge>", "area_km2": 4.0, "contaminated_km2": 0.25, "share_pct": 6.25},
+                {"zone_id": "in", "zone_name": "Inner land", "area_km2": 3.0, "contaminated_km2": 0.0, "share_pct": 0.0},
+            ],
+        },
         "headline": head,
         "target": {"conservation_rate_pct": 63.56, "year": 2025, "source": "忻州市水土保持规划"},
         "warnings": [

@@ -194,6 +194,18 @@ def test_many_zones_are_cut_to_the_largest(tmp_path, make_run):
     assert min(float("".join(row[2])) for row in shown) == round(areas[40], 2)
 
 
+def test_land_below_the_dem_s_edge(run):
+    folder, manifest = run
+    text = render(folder, manifest)
+    section = text[text.index('<h3 id="edge">') : text.index("</table>", text.index('<h3 id="edge">'))]
+    assert re.findall(r"<tr>.*?</tr>", section, re.DOTALL)[1:] == [
+        f'<tr><th class="role">{name}</th><td class="num">{area}</td><td class="num">0.25</td><td class="num">{share}</td></tr>'
+        for name, area, share in ((manifest["headline"]["zone_name"], "10.00", "2.50"), ("East &lt;edge&gt;", "4.00", "6.25"))
+    ]
+    assert "8,370 m" in section
+    assert 'id="edge"' not in render(folder, dict(manifest) | {"edge": None})
+
+
 def test_each_map_names_its_method_and_ls_its_practice(run):
     folder, manifest = run
     changed = copy.deepcopy(dict(manifest))

@@ -13,6 +13,7 @@ import rasterio
 import rasterio.shutil
 
 import rusle_engine as rusle
+from rusle_engine.files.vectors import read_zones
 from rusle_engine.runs.config import read_config
 from tests.region import BUILT_UP, CROPLAND, WATER, read_raster, stored, write_raster
 
@@ -27,7 +28,7 @@ def test_the_files(finished):
     files = {path.relative_to(result.path).as_posix() for path in result.path.rglob("*") if path.is_file()}
     rasters = {f"rasters/{name}.tif" for name in (*RASTERS, "intensity")}  # R is one number for the region
     sidecars = {"rasters/intensity.tif.aux.xml", "rasters/intensity.qml"}
-    assert files == rasters | sidecars | {"tables/zones.csv", "tables/zones.xlsx", "report.html", "logs/run.jsonl", "run.json"}
+    assert files == rasters | sidecars | {"tables/zones.csv", "tables/zones.xlsx", "tables/edge.csv", "report.html", "logs/run.jsonl", "run.json"}
 
 
 def test_run_json_is_the_record_that_the_result_holds(finished):
@@ -54,7 +55,7 @@ def test_digests_of_inputs_and_outputs(finished):
         assert (by_role[role]["sha256"], by_role[role]["bytes"]) == digest(region.folder / name)
     outputs = {entry["path"]: entry for entry in result.manifest["outputs"]}
     kinds = {f"rasters/{name}.tif": "quantity" for name in RASTERS} | {"rasters/intensity.tif": "classes", "report.html": "report"}
-    kinds |= {"tables/zones.csv": "table", "tables/zones.xlsx": "table"}
+    kinds |= {"tables/zones.csv": "table", "tables/zones.xlsx": "table", "tables/edge.csv": "table"}
     kinds |= {"rasters/intensity.tif.aux.xml": "style", "rasters/intensity.qml": "style"}
     assert {path: entry["kind"] for path, entry in outputs.items()} == kinds
     for path, entry in outputs.items():
@@ -142,6 +143,37 @@ def test_shares_of_capped_and_channel_cells(finished):
     assert "practice" not in result.manifest["factors"]["K"]
 
 
+def test_what_the_dem_s_edge_makes_uncertain_by_zone(finished):
+    """Downstream in plain Python: cut is the edge, and below it what less than a channel's 9 ha reaches from inside."""
+    region, result = finished
+    d8 = rusle.flow_direction(rusle.open_raster(region.folder / "dem.tif"))
+    codes, passing = d8.values, rusle.flow_accumulation(d8).values
+    there = np.pad(codes != 255, 1)
+    around = [there[i : i + codes.shape[0], j : j + codes.shape[1]] for i in range(3) for j in range(3)]
+    edge = ~np.all(around, axis=0) & (codes != 255)
+    steps = {1: (0, 1), 2: (1, 1), 4: (1, 0), 8: (1, -1), 16: (0, -1), 32: (-1, -1), 64: (-1, 0), 128: (-1, 1)}
+    below, inside = edge.copy(), np.where(edge, 0.0, 900.0)
+    for i, j in zip(*np.unravel_index(np.argsort(passing, axis=None), codes.shape)):  # whoever drains into a cell has less draining through
+        if codes[i, j] in steps:
+            down = i + steps[codes[i, j]][0], j + steps[codes[i, j]][1]
+            below[down] |= below[i, j]
+            inside[down] += 0.0 if edge[i, j] else inside[i, j]
+    cut = edge | below & (inside < 90_000)
+    entry, table = result.manifest["edge"], pd.read_csv(result.path / "tables/edge.csv", encoding="utf-8-sig", dtype={"zone_id": str})
+    assert entry["buffer_m"] == (1 + 99) * 30  # 90 000 m² are 99 cells of 900 m² and the channel's own
+    whole = entry["zones"][0]
+    assert whole["zone_id"] == result.manifest["headline"]["zone_id"]
+    assert 0 < cut.mean() < 0.5
+    assert table["zone_id"].tolist() == result.tables["zones"]["zone_id"].tolist()
+    assert table["share_pct"].tolist() == pytest.approx([zone["share_pct"] for zone in entry["zones"]])
+    known = ~np.isnan(stored(result, "LS"))
+    mask = d8.copy(data=np.where(known, cut, 255).astype(np.uint8)).rename("edge_contamination")
+    expected = rusle.edge_table(mask, read_zones(region.folder / "zones.gpkg"))
+    found = table.set_index("zone_id").loc[expected["zone_id"]]
+    for column in ("area_km2", "contaminated_km2"):
+        assert found[column].tolist() == pytest.approx(expected[column].tolist(), rel=1e-9)
+
+
 def test_the_log_is_lines_of_json(finished):
     _, result = finished
     lines = [json.loads(line) for line in (result.path / "logs/run.jsonl").read_text("utf-8").splitlines()]
@@ -165,7 +197,7 @@ def test_the_answer_does_not_depend_on_tiles_threads_or_the_run(finished, region
     assert (again.path / "tables/zones.csv").read_bytes() == (first.path / "tables/zones.csv").read_bytes()
     for name in (*RASTERS, "intensity"):
         assert stored(again, name).tobytes() == stored(first, name).tobytes(), name
-    for key in ("factors", "topography", "headline", "soil_loss"):
+    for key in ("factors", "topography", "edge", "headline", "soil_loss"):
         assert again.manifest[key] == first.manifest[key]
 
 
@@ -319,6 +351,8 @@ def test_without_a_dem_the_first_raster_leads(region):
     result = region.run()
     np.testing.assert_allclose(stored(result, "A"), 2000 * 0.04 * ls.astype(np.float64) * 0.1, rtol=1e-6)
     assert result.manifest["topography"] is None
+    assert result.manifest["edge"] is None
+    assert not (result.path / "tables/edge.csv").exists()
 
 
 def test_constants_alone_still_make_a_map(region):

@@ -58,22 +58,24 @@ def test_any_tiles_give_the_same_bytes(data, name, scheme):
 def test_several_receivers_mark_what_gets_a_hundredth_of_an_edge_cell():
     heights = fractal(np.random.default_rng(1), 30, 30) * 20
     routing = flow_direction(raster(heights), scheme="quinn1991")
-    at_edge = np.ones((30, 30))
-    at_edge[1:-1, 1:-1] = 0
-    arriving = flow_accumulation(routing, weights=at_edge).values
+    at_edge = np.ones((30, 30), bool)
+    at_edge[1:-1, 1:-1] = False
+    ending = routing.assign(d8=routing["d8"].where(~at_edge, 0).astype(np.uint8).assign_attrs(routing["d8"].attrs))
+    past_the_edge = (flow_accumulation(routing) - flow_accumulation(ending)).values
     for least in (0.01, 0.5):
-        assert np.array_equal(edge_contamination(routing, least_inflow=least).values, arriving >= least)
+        assert np.array_equal(edge_contamination(routing, least_inflow=least).values, at_edge | (past_the_edge >= least))
     assert edge_contamination(routing, least_inflow=0.5).values.sum() < edge_contamination(routing).values.sum() < 900
 
 
 def test_slopes_at_their_cap_are_certain():
-    """Down a plane of 10 m cells A_in of row i is 100·i; the widest contour is 14.142 m, so a cap of 30 m is reached from A_in 424.3."""
+    """Down a plane of 10 m cells 100·(i − 1) m² of cells inside drain into row i; the widest contour is 14.142 m, so a cap of 30 m is reached from
+    424.3 m². The last row is at the edge."""
     heights = -np.arange(12.0)[:, None] * np.ones(9)
     for scheme in ("d8", "tarboton1997"):
         routing = flow_direction(raster(heights), scheme=scheme, cell_size_m=10.0)
         options = {"cell_size_m": 10.0} if scheme == "d8" else {}
         mask = edge_contamination(routing, max_slope_length_m=30.0, **options)
-        assert mask.values[:, 4].tolist() == [1] * 5 + [0] * 7
+        assert mask.values[:, 4].tolist() == [1] * 6 + [0] * 5 + [1]
         assert edge_contamination(routing).values.all()
 
 
@@ -83,24 +85,24 @@ def test_the_margin_cures_it(seed):
     cell, cap = 10.0, 50.0
     grid = Grid.of(raster(np.zeros((60, 60))), cell)
     margin = round(edge_buffer_m(grid, cap) / cell)
-    assert margin == 8  # 50 · √2 / 10 = 7.07
+    assert margin == 9  # 1 + 50 · √2 / 10 = 8.07
     codes = flow_direction(raster(fractal(np.random.default_rng(seed), 60, 60))).values
     mask = edge_contamination(codes, max_slope_length_m=cap, cell_size_m=cell).values
     inner = slice(margin, -margin)
     assert mask[inner, inner].sum() == 0
     assert mask.sum() > 0
     assert below_the_edge(codes)[inner, inner].sum() > 0
-    assert edge_contamination(codes, max_slope_length_m=cap, cell_size_m=cell).attrs["buffer_m"] == 80.0
+    assert edge_contamination(codes, max_slope_length_m=cap, cell_size_m=cell).attrs["buffer_m"] == 90.0
 
 
 def test_the_margin_is_no_wider_than_need_be():
     """A diagonal of D8 cells has √2 more width than side, so that the cap is reached after λ·√2/D cells, not sooner."""
     codes = np.full((12, 12), 2, np.uint8)
     mask = edge_contamination(codes, max_slope_length_m=50.0, cell_size_m=10.0).values
-    area = counted_by_walking(codes) * 100 - 100
-    assert mask[7, 7] == 1
-    assert area[7, 7] == 700
-    assert mask[8, 8] == 0
+    area = counted_by_walking(codes) * 100 - 200  # without itself and the cell at the edge
+    assert mask[8, 8] == 1
+    assert area[8, 8] == 700
+    assert mask[9, 9] == 0
 
 
 def test_geographic_rows_have_their_own_widths():
@@ -109,8 +111,8 @@ def test_geographic_rows_have_their_own_widths():
     codes = xr.DataArray(np.full((rows, 9), 4, np.uint8), dims=("y", "x"), coords=coords).rio.write_crs("EPSG:4326")
     grid = Grid.of(codes)
     mask = edge_contamination(codes, max_slope_length_m=300.0)
-    area = np.concatenate([[0], np.cumsum(grid.cell_area_m2)[:-1]])
-    assert np.array_equal(mask.values[:, 4] == 1, area < 300 * np.hypot(grid.dx_m, grid.dy_m))
+    area = np.concatenate([[0, 0], np.cumsum(grid.cell_area_m2[1:])[:-1]])
+    assert np.array_equal(mask.values[:-1, 4] == 1, (area < 300 * np.hypot(grid.dx_m, grid.dy_m))[:-1])
     assert 0 < mask.values[:, 4].sum() < rows
 
 
@@ -131,7 +133,7 @@ def test_shares_of_zones():
     }
     assert table["buffer_m"].isna().all()
     capped = edge_contamination(codes, max_slope_length_m=5000.0, cell_size_m=1000.0)
-    assert edge_table(capped, zones, cell_size_m=1000.0)["buffer_m"].tolist() == [8000.0, 8000.0]
+    assert edge_table(capped, zones, cell_size_m=1000.0)["buffer_m"].tolist() == [9000.0, 9000.0]
     lazy = edge_table(edge_contamination(raster(codes, "1", (2, 2))), zones, cell_size_m=1000.0)
     assert lazy["contaminated_km2"].tolist() == [8.0, 10.0]
 
