@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOME = {
     "open_raster": "files.rasters",
     "condition": "terrain.conditioning",
+    "breach_report": "terrain.conditioning",
     "slope": "terrain.slope",
     "flow_direction": "terrain.flow",
     "flow_accumulation": "terrain.flow",

@@ -38,6 +38,7 @@ from rusle_engine.files.series import open_series as open_series
 from rusle_engine.runs.config import load_config as load_config
 from rusle_engine.runs.run import check as check
 from rusle_engine.runs.run import run as run
+from rusle_engine.terrain.conditioning import breach_report as breach_report
 from rusle_engine.terrain.conditioning import condition as condition
 from rusle_engine.terrain.edges import edge_contamination as edge_contamination
 from rusle_engine.terrain.flow import flow_accumulation as flow_accumulation

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rusle_engine.core.methods import MethodInfo, Methods
+from rusle_engine.terrain.multiple_flow import METHODS as ROUTINGS
 from rusle_kernels import slope_length, topography
 
 SteepnessMethod = Literal["mccool1987", "liu1994", "nearing1997", "wischmeier_smith1978"]
@@ -17,6 +18,7 @@ RillRatio = Literal["low", "moderate", "high"]
 PointForm = Literal["point", "whole_slope"]
 
 METHODS: Methods = {
+    **ROUTINGS,
     "desmet_govers1996": MethodInfo(
         "L = [(A_in + a)^(m+1) − A_in^(m+1)] / [a (22.13 w)^m], w = dx|cos α| + dy|sin α|",
         "Desmet & Govers 1996, J. Soil Water Cons. 51:427, eq. 9",

@@ -154,7 +154,8 @@ class Scheme:
 
     def provenance(self) -> dict[str, Any]:
         """The whole scheme, as the result's attributes name it."""
-        parts = tuple(dict.fromkeys((self.length, self.steepness_method, self.exponent_method)))
+        routing = () if self.routing == "d8" else (self.routing,)
+        parts = tuple(dict.fromkeys((self.length, self.steepness_method, self.exponent_method, *routing)))
         checked = self.max_steepness_degree is None and all(METHODS[part].status == "verified" for part in parts)
         return {
             "practice": self.practice,
@@ -166,7 +167,7 @@ class Scheme:
             **({"form": self.form} if self.length == "moore_burch1986" else {}),
             "routing": self.routing,
             **({} if self.routing_exponent is None else {"routing_exponent": float(self.routing_exponent)}),
-            **({} if self.flat_ties == "index" else {"flat_ties": self.flat_ties}),
+            **({} if self.flat_ties == "index" else {"flat_ties": self.flat_ties, "quantum_m": said(self.quantum_m)}),
             **({} if self.conditioning == "fill" else {"conditioning": self.conditioning, **self.breach_limits.said}),
             **(self._path() if self.on_paths else {}),
             "slope": "horn1981",

@@ -171,6 +171,7 @@ def test_methods(rusle):
     assert {(r["factor"], r["method"]) for r in rows} >= {("R", "xie2016"), ("K", "williams1990"), ("C", "cai2000"), ("P", "wischmeier_smith1978")}
     keys = {r["method"]: r["key"] for r in rows}
     assert (keys["xie2016"], keys["brown_foster1987"], keys["mccool1989"]) == ("R.method", "R.energy", "LS.exponent")
+    assert keys["qin2007"] == "LS.routing"
     assert all(r["status"] in ("verified", "unchecked") and r["source"] and r["units"] for r in rows)
 
 

@@ -143,3 +143,13 @@ def test_several_receivers_and_the_filled_surface_come_from_one_filling(options)
     ls = ls_factor(dem, cell_size_m=10.0, routing="quinn1991", **options)
     steps = {name for name in ls.__dask_graph__().layers if name.startswith(("condition", "flow_direction")) and name.count("-") == 1}
     assert len(steps) == 1
+
+
+def test_attributes_tell_how_water_goes_in_flats_and_to_several_receivers():
+    dem = xr.DataArray(np.arange(30.0).reshape(5, 6), dims=("y", "x"), attrs={"units": "m"})
+    packed = ls_factor(dem, cell_size_m=10.0, flat_ties="packed", quantum_m=0.5).attrs
+    assert (packed["flat_ties"], packed["quantum_m"], packed["method_status"]) == ("packed", 0.5, "verified")
+    spread = ls_factor(dem, cell_size_m=10.0, routing="qin2007").attrs
+    assert spread["method_status"] == "unchecked"  # its paper was not read
+    assert "Qin" in spread["source"]
+    assert "quantum_m" not in spread
