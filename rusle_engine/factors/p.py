@@ -8,16 +8,17 @@ import numpy as np
 import xarray as xr
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.core.lift import pointwise
+from rusle_engine.core.grid import same_grid
+from rusle_engine.core.lift import Tile, pointwise
 from rusle_engine.core.methods import MethodInfo
-from rusle_engine.core.variables import LAND_COVER, PRACTICE, SLOPE_ANGLE, Raster, Units, units_of
+from rusle_engine.core.variables import CONTOURING, GRASS_MARGINS, LAND_COVER, PRACTICE, SLOPE_ANGLE, STONE_WALLS, Raster, Units, units_of
 from rusle_engine.factors.tables import ClassTable, class_values, lookup, only_in
 from rusle_engine.factors.validation import refuse_unused, validated
 from rusle_kernels import practice as kernels
 
 log = logging.getLogger("rusle_engine")
 
-PracticeMethod = Literal["table", "wischmeier_smith1978", "wenner1981"]
+PracticeMethod = Literal["table", "wischmeier_smith1978", "wenner1981", "panagos2015"]
 Practice = Literal["contour", "strip_a", "strip_b", "strip_c", "terrace"]
 
 _CLASSES = "for slopes of [0, 3), [3, 6), [6, 9), [9, 13), [13, 17), [17, 21), [21, 25], > 25 %"
@@ -65,6 +66,15 @@ METHODS = {
         formula_id="P-4",
         valid_for="cropland; it reaches 1 at 26.67 %",
     ),
+    "panagos2015": MethodInfo(
+        equation="P = P_c P_sw P_gm: sub-factors of contour farming, stone walls and grass margins as given, 1 where one is not",
+        source="Panagos et al. 2015, Environmental Science & Policy 51:23-34, abstract; the values of the three are not part of it here",
+        inputs=("contouring, stone_walls, grass_margins",),
+        units=PRACTICE.units,
+        status="verified",
+        formula_id="P-5",
+        valid_for="sub-factors that were found elsewhere; contour farming on cropland only",
+    ),
     "contour": _by_slope("contour", "13", "contouring", "verified", "P-1"),
     "strip_a": _by_slope("strip_a", "14", "contour strip-cropping: row crop, grain, two years of meadow", "unchecked", "P-2"),
     "strip_b": _by_slope("strip_b", "14", "contour strip-cropping: two years of row crop, grain, meadow", "unchecked", "P-2"),
@@ -81,6 +91,9 @@ def p_factor(
     cropland: Sequence[int] | None = None,
     practice: Practice = "contour",
     slope_classes: Mapping[float, float] | None = None,
+    contouring: Raster | None = None,
+    stone_walls: Raster | None = None,
+    grass_margins: Raster | None = None,
     method: PracticeMethod = "table",
     units: Units = None,
 ) -> xr.DataArray:
@@ -92,10 +105,12 @@ def p_factor(
 
     ``wenner1981``: :math:`P = 0.2 + 0.03\,s`, at most 1, with the slope :math:`s = 100 \tan\theta`.
 
+    ``panagos2015``: :math:`P = P_c\,P_{sw}\,P_{gm}`, the product of the sub-factors that are given.
+
     Parameters
     ----------
     landcover
-        Land-cover class codes.
+        Land-cover class codes (``table``, ``wischmeier_smith1978``, ``wenner1981``).
     table
         P by land-cover code (``table``).
     theta
@@ -108,8 +123,14 @@ def p_factor(
     slope_classes
         P by the lower limit of the slope class in percent, from 0 upward, in place of the handbook's (``wischmeier_smith1978``). A limit belongs
         to the class that begins there; slopes are told to 0.00001 %, so that 25.00001 begins what is above 25.
+    contouring
+        Sub-factor P_c of contour farming [1], 1 where there is none (``panagos2015``).
+    stone_walls
+        Sub-factor P_sw of stone walls [1], 1 where there is none (``panagos2015``).
+    grass_margins
+        Sub-factor P_gm of grass margins [1], 1 where there is none (``panagos2015``).
     method
-        A table, or whose rule by slope.
+        A table, whose rule by slope, or whose product of sub-factors.
     units
         Units of plain arrays, one text or a mapping by parameter name.
 
@@ -129,6 +150,11 @@ def p_factor(
     >>> p_factor(theta=0.1, method="wischmeier_smith1978", units="rad").item()  # 0.1 rad is a slope of 10 %
     0.6
     """
+    parts = {"contouring": contouring, "stone_walls": stone_walls, "grass_margins": grass_margins}
+    if method == "panagos2015":
+        refuse_unused("p_factor", method, landcover=landcover, table=table, theta=theta, cropland=cropland, slope_classes=slope_classes)
+        return _of_parts({name: part for name, part in parts.items() if part is not None}, units)
+    refuse_unused("p_factor", method, **parts)
     if method == "table":
         refuse_unused("p_factor", method, theta=theta, cropland=cropland, slope_classes=slope_classes)
         if landcover is None or table is None:
@@ -161,6 +187,23 @@ def p_factor(
     return PRACTICE.describe(p, method=method, cropland_classes=on, **stated)
 
 
+def _of_parts(parts: Mapping[str, Raster], units: Units) -> xr.DataArray:
+    """The product of the sub-factors by their names."""
+    if not parts:
+        raise InputError(f"p_factor by panagos2015 needs one or more of {', '.join(_PARTS)}, the sub-factors that P is the product of")
+    known = {name: _PARTS[name].require(part, units_of(units, name)) for name, part in parts.items()}
+    arrays = same_grid({name: validated(part, _PARTS[name]) for name, part in known.items()})
+    return PRACTICE.describe(pointwise(_multiply, *arrays), method="panagos2015", parts=sorted(parts), **METHODS["panagos2015"].provenance())
+
+
+def _multiply(*tiles: Tile) -> None:
+    *parts, out = tiles
+    out[...] = parts[0]
+    for part in parts[1:]:
+        out *= part
+
+
+_PARTS = {variable.symbol: variable for variable in (CONTOURING, STONE_WALLS, GRASS_MARGINS)}
 _PRACTICES: Mapping[str, str] = {"contour": "contour tillage", "terrace": "terracing"} | dict.fromkeys(
     ("strip_a", "strip_b", "strip_c"), "strip-cropping"
 )

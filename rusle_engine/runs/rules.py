@@ -78,6 +78,8 @@ def _double_counting(values: Mapping[str, Any]) -> list[Problem]:
         problems.append(Problem("E", twice.format("E") + way_out))
     if isinstance(practice, Mapping) and practice.get("practice") == "terrace":
         problems.append(Problem("P.practice", twice.format("P") + "Name what is done on the treads, such as contour, or set P: 1."))
+    if isinstance(practice, Mapping) and practice.get("stone_walls") is not None:
+        problems.append(Problem("P.stone_walls", twice.format("P") + "Leave stone_walls out."))
     return problems
 
 

@@ -69,6 +69,16 @@ def test_k_of_layers_of_the_soil(rusle):
     np.testing.assert_allclose(read_raster("k.tif"), 0.055081, atol=5e-7)
 
 
+def test_p_as_the_product_of_sub_factors(rusle):
+    write_raster("contour.tif", np.array([[0.5, 1.0]], np.float32))
+    code, _, err = rusle("p", "--method", "panagos2015", "--contouring", "contour.tif", "--grass-margins", 0.5, "--out", "p.tif")
+    assert code == 0, err
+    np.testing.assert_array_equal(read_raster("p.tif"), np.array([[0.25, 0.5]], np.float32))
+    code, _, err = rusle("p", "--method", "panagos2015", "--out", "p.tif")
+    assert code != 0
+    assert "contouring, stone_walls, grass_margins" in err
+
+
 def test_k_of_one_soil(rusle):
     code, out, _ = rusle("k", "--sand", 20, "--silt", 65, "--clay", 15, "--soc", 0.5)
     assert code == 0

@@ -146,3 +146,21 @@ def test_lazy_equals_eager_on_any_tiling(rows, columns, tile):
     assert lazy.values.tobytes() == eager.values.tobytes()
     assert theta.identical(before[0])
     assert landcover.identical(before[1])
+
+
+def test_the_product_of_sub_factors():
+    contouring = xr.DataArray([[0.6, 1.0, np.nan]], dims=("y", "x"))
+    margins = xr.DataArray([[0.5, 0.25, 0.5]], dims=("y", "x"))
+    p = p_factor(method="panagos2015", contouring=contouring, stone_walls=0.5, grass_margins=margins)
+    np.testing.assert_allclose(p.values, [[0.15, 0.125, np.nan]], rtol=1e-15)
+    assert p.attrs["parts"] == ["contouring", "grass_margins", "stone_walls"]
+    assert p_factor(method="panagos2015", stone_walls=0.7).item() == 0.7
+    lazy = p_factor(method="panagos2015", contouring=contouring.chunk(x=1), stone_walls=0.5, grass_margins=margins.chunk(x=1))
+    assert lazy.chunks is not None
+    assert lazy.values.tobytes() == p.values.tobytes()
+    with pytest.raises(InputError, match="one or more of contouring, stone_walls, grass_margins"):
+        p_factor(method="panagos2015")
+    with pytest.raises(InputError, match=r"1\.2"):
+        p_factor(method="panagos2015", contouring=1.2)
+    with pytest.raises(InputError, match="stone_walls"):
+        p_factor(method="wischmeier_smith1978", theta=0.1, stone_walls=0.7)

@@ -184,6 +184,13 @@ def test_terraces_that_the_heights_show_are_not_counted_in_p_again(folder):
     assert load_config(folder / "run.yml", ["dem.shows_terraces=false", terraces]).P.options["practice"] == "terrace"
 
 
+def test_stone_walls_that_the_heights_show_are_not_counted_in_p_again(folder):
+    walls = "P={method: panagos2015, stone_walls: 0.7}"
+    found, _ = problems(folder, "dem.shows_terraces=true", walls)
+    assert list(found) == ["P.stone_walls"]
+    assert load_config(folder / "run.yml", ["dem.shows_terraces=true", "P={method: panagos2015, grass_margins: 0.7}"]).P.method == "panagos2015"
+
+
 def test_without_an_elevation_model_a_factor_must_give_the_grid(folder):
     found, _ = problems(folder, "dem=null", "LS=2")
     assert "a factor must be a raster" in found["dem"]
