@@ -3,9 +3,11 @@
 Where an equation wants vegetation cover, ``index`` is NDVI with the NDVI of bare soil and of full cover, or cover itself with 0 and 1.
 """
 
+import numpy as np
+
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.elementary import exp2_of_moderate, log2_of_normal
-from rusle_kernels.tables import position
+from rusle_kernels.elementary import exp2_of_moderate, log2_of_normal, short_exp2, short_log2
+from rusle_kernels.tables import begin_of, held, places, scratch_of, spread
 
 _LN_2, _LOG10_2 = 0.6931471805599453, 0.3010299956639812
 _MINUS_2_LOG2_E = -2.8853900817779268
@@ -88,8 +90,8 @@ def c_ndvi_power(ndvi, out):
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             base = between_zero_and_one((1.0 - ndvi[i, j]) / 2.0)
-            power = exp2_of_moderate((1.0 + ndvi[i, j]) * log2_of_normal(base)) + 0.0 * base  # NaN stays NaN
-            out[i, j] = 0.0 if base == 0.0 else power
+            power = short_exp2((1.0 + ndvi[i, j]) * short_log2(base))
+            out[i, j] = power if base > 0.0 else base  # 0 stays 0, NaN stays NaN
 
 
 @kernel
@@ -107,20 +109,22 @@ def c_panagos2015(index, classes, soil, vegetation, codes, least, most, out):
 
     Returns how many cells hold a class that is not in the sorted ``codes`` (NaN in ``out``).
     """
-    unknown, known, row, scale = 0, float("nan"), -1, 1.0 / (vegetation - soil)
+    unknown, scale, begin, scratch = 0, 1.0 / (vegetation - soil), begin_of(codes), scratch_of(classes, codes)
+    least_by_place, rise_by_place, rises = spread(codes, least), spread(codes, most - least), np.empty(out.shape[1])
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = float("nan")
-            if classes[i, j] == classes[i, j]:
-                if classes[i, j] != known:  # neighbours are mostly of one class
-                    known = classes[i, j]
-                    row = position(codes, known)
-                if row < 0:
-                    unknown += 1
-                elif least[row] == most[row]:
-                    out[i, j] = least[row]
-                else:
-                    out[i, j] = least[row] + (most[row] - least[row]) * (1.0 - dimidiate_pixel(index[i, j], soil, scale))
+        row, indices, of_row = out[i], index[i], places(classes[i], codes, scratch)
+        for j in range(row.size):
+            place = held(of_row[j] - begin, least_by_place.size)
+            at = np.int64(place)
+            least_of, rise = least_by_place[np.uint64(at)], rise_by_place[np.uint64(at)]
+            row[j] = least_of if float(at) == place else float("nan")
+            rises[j] = rise
+        missing, stated = 0, classes[i]
+        for j in range(row.size):
+            missing += (row[j] != row[j]) & (stated[j] == stated[j])
+            rest = rises[j] * (1.0 - dimidiate_pixel(indices[j], soil, scale))
+            row[j] += 0.0 if rises[j] == 0.0 else rest
+        unknown += missing
     return unknown
 
 

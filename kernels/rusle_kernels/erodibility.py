@@ -6,12 +6,15 @@ with 0 they are taken as they are. No loop branches, so that they vectorise.
 
 import math
 
+import numpy as np
+
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.elementary import exp, power
+from rusle_kernels.elementary import exp, multiply_add, short_exp2, short_log2, short_log2_of_ratio
 
 _SI = 0.1317  # K in US units to SI
 NOT_CLOSED, BEYOND_NOMOGRAPH, MATTER_HELD, FLOORED, NODATA_FLAG = 1, 2, 4, 8, 255
-_LOG10_E = math.log10(math.e)
+_LOG10_E, _LOG2_E = math.log10(math.e), 1.4426950408889634
+_LOG2_OF_2_1E_4 = math.log2(2.1e-4)
 _LN_CLAY_MM, _LN_SILT_MM, _LN_SAND_MM = math.log(0.001), math.log(0.026), math.log(1.025)
 
 
@@ -19,84 +22,124 @@ _LN_CLAY_MM, _LN_SILT_MM, _LN_SAND_MM = math.log(0.001), math.log(0.026), math.l
 def _scale(sand, silt, clay, tolerance, normalise):
     """What to multiply the fractions by: 1, or 100 over their sum; NaN where they do not close."""
     total = sand + silt + clay
-    scale = 1.0 + normalise * (100.0 / total - 1.0)
+    scale = 1.0 + normalise * (100.0 / total - 1.0) if normalise else 1.0
     return scale if abs(total - 100.0) <= tolerance else float("nan")
 
 
 @inline
-def _epic(sand, silt, clay, carbon):
-    """EPIC in US units; NaN where there is neither silt nor clay."""
-    sn1 = 1.0 - sand / 100.0
-    coarse_sand = 0.2 + 0.3 * exp(-0.0256 * sand * (1.0 - silt / 100.0))
-    silt_share = power(silt / (clay + silt), 0.3)
-    organic_carbon = 1.0 - 0.25 * carbon / (carbon + exp(3.72 - 2.95 * carbon))
-    high_sand = 1.0 - 0.7 * sn1 / (sn1 + exp(-5.51 + 22.9 * sn1))
-    return coarse_sand * silt_share * organic_carbon * high_sand
+def _fill_scales(sands, silts, clays, tolerance, normalise, scales):
+    """``_scale`` of each cell of a row; without a division where nothing is normalised."""
+    if normalise:
+        for j in range(scales.size):
+            scales[j] = _scale(sands[j], silts[j], clays[j], tolerance, 1.0)
+    else:
+        for j in range(scales.size):
+            scales[j] = _scale(sands[j], silts[j], clays[j], tolerance, 0.0)
+
+
+@inline
+def _close(sands, silts, clays, tolerance, normalised):
+    """Fill the three rows of ``normalised`` with the fractions scaled to 100; NaN where they do not close."""
+    for j in range(sands.size):
+        scale = _scale(sands[j], silts[j], clays[j], tolerance, 1.0)
+        normalised[0, j], normalised[1, j], normalised[2, j] = scale * sands[j], scale * silts[j], scale * clays[j]
+
+
+@inline
+def _epic(sand, silt, fines, carbon, rise):
+    """EPIC times ``rise`` as two factors; of ``fines`` = silt + clay above 0 and all contents from 0 to 100, to 3·10⁻¹⁰."""
+    coarse_sand = multiply_add(0.3 * rise, short_exp2(sand * multiply_add(0.000256 * _LOG2_E, silt, -0.0256 * _LOG2_E)), 0.2 * rise)
+    sn1 = multiply_add(-0.01, sand, 1.0)
+    of_carbon = short_exp2(multiply_add(-2.95 * _LOG2_E, carbon, 3.72 * _LOG2_E))
+    of_sand = short_exp2(multiply_add(-0.229 * _LOG2_E, sand, (22.9 - 5.51) * _LOG2_E))
+    # 1 − 0.25 C/(C + e₁) and 1 − 0.7 SN₁/(SN₁ + e₂) in one division
+    carbon_and_high_sand = multiply_add(0.75, carbon, of_carbon) * multiply_add(0.3, sn1, of_sand) / ((carbon + of_carbon) * (sn1 + of_sand))
+    silt_share = short_exp2(0.3 * short_log2_of_ratio(silt, fines))
+    return coarse_sand * carbon_and_high_sand, silt_share if silt > 0.0 else 0.0
+
+
+@inline
+def _epic_of_row(sands, silts, clays, organics, carbon_per_organic, tolerance, rise, base, row):
+    """``base`` + ``rise``·EPIC, 0 where negative; NaN where the fractions do not close, and where there is neither silt nor clay."""
+    for j in range(row.size):
+        fines = silts[j] + clays[j]
+        others, silt_share = _epic(sands[j], silts[j], fines, carbon_per_organic * organics[j], rise)
+        k = multiply_add(others, silt_share, base)
+        k = 0.0 if k < 0.0 else k
+        row[j] = k if (abs(sands[j] + fines - 100.0) <= tolerance) & (fines > 0.0) else float("nan")
+
+
+@inline
+def _fill_epic(sand, silt, clay, organic, organic_per_carbon, tolerance, normalise, rise, base, out):
+    normalised, carbon_per_organic = np.empty((3, out.shape[1] if normalise else 0)), 1.0 / organic_per_carbon
+    for i in range(out.shape[0]):
+        sands, silts, clays, within = sand[i], silt[i], clay[i], tolerance
+        if normalise:
+            _close(sands, silts, clays, tolerance, normalised)
+            sands, silts, clays, within = normalised[0], normalised[1], normalised[2], 1.0
+        _epic_of_row(sands, silts, clays, organic[i], carbon_per_organic, within, rise, base, out[i])
 
 
 @kernel
 def k_williams1990(sand, silt, clay, organic, organic_per_carbon, tolerance, normalise, out):
     """EPIC. ``organic`` is carbon (``organic_per_carbon`` 1) or matter (1.724)."""
-    for i in range(out.shape[0]):
-        row, sands, silts, clays, organics = out[i], sand[i], silt[i], clay[i], organic[i]
-        for j in range(row.size):
-            scale = _scale(sands[j], silts[j], clays[j], tolerance, normalise)
-            row[j] = _SI * _epic(scale * sands[j], scale * silts[j], scale * clays[j], organics[j] / organic_per_carbon)
+    _fill_epic(sand, silt, clay, organic, organic_per_carbon, tolerance, normalise, _SI, 0.0, out)
 
 
 @kernel
 def k_zhang2008(sand, silt, clay, organic, organic_per_carbon, tolerance, normalise, out):
     """EPIC corrected by Chinese plots, in US units, then to SI; 0 where that is negative."""
-    for i in range(out.shape[0]):
-        row, sands, silts, clays, organics = out[i], sand[i], silt[i], clay[i], organic[i]
-        for j in range(row.size):
-            scale = _scale(sands[j], silts[j], clays[j], tolerance, normalise)
-            k = _SI * (-0.01383 + 0.51575 * _epic(scale * sands[j], scale * silts[j], scale * clays[j], organics[j] / organic_per_carbon))
-            row[j] = 0.0 if k < 0.0 else k
+    _fill_epic(sand, silt, clay, organic, organic_per_carbon, tolerance, normalise, _SI * 0.51575, _SI * -0.01383, out)
 
 
 @inline
-def _texture_term(fine, clay):
-    """2.1·10⁻⁴ M^1.14, M = (silt + very fine sand)(100 − clay)."""
-    return 2.1e-4 * power(fine * (100.0 - clay), 1.14)
+def _texture_term(log2_m):
+    """2.1·10⁻⁴ M^1.14 of the binary logarithm of M = (silt + very fine sand)(100 − clay)."""
+    return short_exp2(multiply_add(1.14, log2_m, _LOG2_OF_2_1E_4))
 
 
 @inline
-def _nomograph(texture, matter, structure, permeability):
-    k = _SI * 0.01 * (texture * (12.0 - matter) + 3.25 * (structure - 2.0) + 2.5 * (permeability - 3.0))
+def _nomograph(texture, organic, matter_per_organic, most_matter, structure, permeability):
+    matter = matter_per_organic * organic
+    matter = most_matter if matter > most_matter else matter
+    codes = multiply_add(3.25, structure, multiply_add(2.5, permeability, -14.0))  # 3.25 (s − 2) + 2.5 (p − 3)
+    k = _SI * 0.01 * multiply_add(texture, 12.0 - matter, codes)
     return 0.0 if k < 0.0 else k
 
 
 @kernel
 def k_wischmeier1978(sand, silt, clay, very_fine_sand, organic, structure, permeability, organic_per_matter, most_matter, tolerance, normalise, out):
     """The nomograph; NaN above 70 percent silt and very fine sand, where it does not hold; organic matter held at ``most_matter``."""
+    matter_per_organic, scales = 1.0 / organic_per_matter, np.empty(out.shape[1])
     for i in range(out.shape[0]):
-        row, sands, silts, clays, very_fine, organics = out[i], sand[i], silt[i], clay[i], very_fine_sand[i], organic[i]
-        structures, permeabilities = structure[i], permeability[i]
+        row, very_fine, organics, structures, permeabilities = out[i], very_fine_sand[i], organic[i], structure[i], permeability[i]
+        silts, clays = silt[i], clay[i]
+        _fill_scales(sand[i], silts, clays, tolerance, normalise, scales)
         for j in range(row.size):
-            scale = _scale(sands[j], silts[j], clays[j], tolerance, normalise)
-            fine = scale * (silts[j] + very_fine[j])
-            matter = organics[j] / organic_per_matter
-            matter = most_matter if matter > most_matter else matter
-            k = _nomograph(_texture_term(fine, scale * clays[j]), matter, structures[j], permeabilities[j])
+            fine, not_clay = scales[j] * (silts[j] + very_fine[j]), multiply_add(-scales[j], clays[j], 100.0)
+            texture = _texture_term(short_log2(fine * not_clay))
+            texture = texture if (fine > 0.0) & (not_clay > 0.0) else 0.0
+            k = _nomograph(texture, organics[j], matter_per_organic, most_matter, structures[j], permeabilities[j])
             row[j] = k if fine <= 70.0 else float("nan")
 
 
 @kernel
 def k_rusle2_fine(sand, silt, clay, very_fine_sand, organic, structure, permeability, organic_per_matter, most_matter, tolerance, normalise, out):
     """The nomograph with a branch of its own above 68 percent silt and very fine sand."""
+    matter_per_organic, scales = 1.0 / organic_per_matter, np.empty(out.shape[1])
     for i in range(out.shape[0]):
-        row, sands, silts, clays, very_fine, organics = out[i], sand[i], silt[i], clay[i], very_fine_sand[i], organic[i]
-        structures, permeabilities = structure[i], permeability[i]
+        row, very_fine, organics, structures, permeabilities = out[i], very_fine_sand[i], organic[i], structure[i], permeability[i]
+        silts, clays = silt[i], clay[i]
+        _fill_scales(sand[i], silts, clays, tolerance, normalise, scales)
         for j in range(row.size):
-            scale = _scale(sands[j], silts[j], clays[j], tolerance, normalise)
-            fine = scale * (silts[j] + very_fine[j])
-            matter = organics[j] / organic_per_matter
-            matter = most_matter if matter > most_matter else matter
-            texture, limit = _texture_term(fine, scale * clays[j]), _texture_term(68.0, scale * clays[j])
-            excess = texture - limit
-            texture = texture - 0.67 * power(excess if excess > 0.0 else 0.0, 0.82)
-            row[j] = _nomograph(texture, matter, structures[j], permeabilities[j])
+            fine, not_clay = scales[j] * (silts[j] + very_fine[j]), multiply_add(-scales[j], clays[j], 100.0)
+            texture = _texture_term(short_log2(fine * not_clay))
+            excess = texture - _texture_term(short_log2(68.0 * not_clay))
+            beyond = (fine > 68.0) & (excess > 0.0)
+            texture = texture - (0.67 * short_exp2(0.82 * short_log2(excess)) if beyond else 0.0)
+            texture = texture if (fine > 0.0) & (not_clay > 0.0) else 0.0
+            k = _nomograph(texture, organics[j], matter_per_organic, most_matter, structures[j], permeabilities[j])
+            row[j] = k if fine >= 0.0 else float("nan")
 
 
 @kernel

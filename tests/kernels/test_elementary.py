@@ -28,8 +28,15 @@ def of_one(function):
 
 
 log2, exp2, log, exp, log10 = (of_one(f) for f in (elementary.log2, elementary.exp2, elementary.log, elementary.exp, elementary.log10))
+short_log2, short_exp2 = of_one(elementary.short_log2), of_one(elementary.short_exp2)
 sine, cosine, arctangent = of_one(elementary.sine), of_one(elementary.cosine), of_one(elementary.arctangent)
 sine_of_tangent, cosine_of_tangent = of_one(elementary.sine_of_tangent), of_one(elementary.cosine_of_tangent)
+
+
+@njit
+def fill_ratios(a, b, out):
+    for i in range(out.size):
+        out[i] = elementary.short_log2_of_ratio(a[i], b[i])
 
 
 @njit
@@ -62,6 +69,9 @@ POSITIVE = np.concatenate([10.0 ** rng.uniform(-300, 300, 20_000), 1 + rng.unifo
         (log10, np.log10, POSITIVE, 7e-16),
         (exp2, np.exp2, rng.uniform(-1022, 1023.9, 40_000), 1e-15),
         (exp2, np.exp2, rng.uniform(-2, 2, 40_000), 1e-15),
+        (short_log2, np.log2, POSITIVE, 4.3e-12),
+        (short_exp2, np.exp2, rng.uniform(-1022, 1023.9, 40_000), 1.2e-10),
+        (short_exp2, np.exp2, rng.uniform(-1, 1, 40_000), 1.2e-10),
         (exp, np.exp, rng.uniform(-708, 709, 40_000), 2e-13),
         (exp, np.exp, rng.uniform(-1, 1, 40_000), 1e-15),
         (arctangent, np.arctan, np.tan(rng.uniform(-1.57, 1.57, 40_000)), 4e-16),
@@ -90,6 +100,17 @@ def test_whole_powers_of_two_are_exact():
     whole = np.arange(-1022.0, 1024.0)
     assert np.array_equal(exp2(whole), np.ldexp(1.0, whole.astype(int)))
     assert np.array_equal(log2(np.ldexp(1.0, whole.astype(int))), whole)
+    assert np.array_equal(short_exp2(whole), np.ldexp(1.0, whole.astype(int)))
+
+
+def test_logarithms_of_ratios():
+    above = np.concatenate([rng.uniform(0, 100, 40_000), 10.0 ** rng.uniform(-100, 100, 10_000)])
+    below = np.concatenate([rng.uniform(0, 100, 40_000), 10.0 ** rng.uniform(-100, 100, 10_000)])
+    found = np.empty(above.shape)
+    fill_ratios(above, below, found)
+    assert worst(found.astype(Real), np.log2(above.astype(Real) / below.astype(Real))) <= 3e-11
+    fill_ratios(above, above, found)
+    assert np.array_equal(found, np.zeros(above.shape))
 
 
 NONE, INF = np.nan, np.inf
@@ -126,7 +147,7 @@ def test_next_to_zeros_of_the_sine():
     assert worst(sine(multiples).astype(Real), np.sin(multiples.astype(Real))) <= 1e-12
 
 
-@pytest.mark.parametrize("ours", [log2, exp2, exp, arctangent, sine, cosine])
+@pytest.mark.parametrize("ours", [log2, exp2, short_log2, short_exp2, exp, arctangent, sine, cosine])
 def test_the_same_bits_whatever_the_length(ours):
     values = rng.uniform(0.1, 20, 1001)
     together = ours(values)
