@@ -1,9 +1,16 @@
-"""What all tests share: where real data lies, and the rule that on the build machine nothing may skip."""
+"""What all tests share: where real data lies, that on the build machine nothing may skip, and that examples are the same in every run."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples every time, however slow the machine; RUSLE_NEW_EXAMPLES=1 looks for others.
+settings.register_profile(
+    "rusle", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=os.environ.get("RUSLE_NEW_EXAMPLES") != "1"
+)
+settings.load_profile("rusle")
 
 
 @pytest.fixture(scope="session")
