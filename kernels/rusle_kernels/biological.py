@@ -12,7 +12,7 @@ import numpy as np
 from rusle_kernels._jit import inline, kernel
 from rusle_kernels.cover import dimidiate_pixel
 from rusle_kernels.elementary import exp2_of_moderate
-from rusle_kernels.tables import position
+from rusle_kernels.tables import fill_places, spread, take
 
 _LOG2_E = 1.4426950408889634
 _BLOCK = 1024  # cells whose sums stay in the nearest memory
@@ -114,18 +114,33 @@ def weighted_mean(ratios, wr, out):
 @kernel
 def weighted_table(classes, codes, ratios, wr, out):
     """Of ratios by class, (codes, 24), the codes sorted. Returns how many cells hold a class without a row (NaN in ``out``)."""
-    unknown = 0
-    for c in range(classes.shape[1]):
-        out[0, c] = float("nan")
-        if classes[0, c] == classes[0, c]:
-            row = position(codes, classes[0, c])
-            if row < 0:
-                unknown += 1
-            else:
-                mean, total = 0.0, 0.0
-                for i in range(24):
-                    weight = wr[i, 0 if wr.shape[1] == 1 else c]
-                    mean += weight * ratios[row, i]
-                    total += weight
-                out[0, c] = mean / total
+    unknown, scratch, totals, same_everywhere = 0, np.empty(_BLOCK, np.int32), np.empty(_BLOCK), wr.shape[1] == 1
+    by_place = np.empty((24, spread(codes, ratios[:, 0]).size))
+    for i in range(24):
+        by_place[i] = spread(codes, ratios[:, i])
+    means = np.empty(0)
+    if same_everywhere:  # one mean for each class
+        means, total = np.zeros(by_place.shape[1]), 0.0
+        for i in range(24):
+            means += wr[i, 0] * by_place[i]
+            total += wr[i, 0]
+        means /= total
+    for start in range(0, classes.shape[1], _BLOCK):
+        sums, of_cells = out[0, start : start + _BLOCK], classes[0, start : start + _BLOCK]
+        places = scratch[: sums.size]
+        fill_places(of_cells, codes, by_place.shape[1], places)
+        if same_everywhere:
+            take(means, places, sums)
+        else:
+            sums[:], totals[:] = 0.0, 0.0
+            for i in range(24):
+                weights, of_layer = wr[i, start : start + _BLOCK], by_place[i]
+                for c in range(sums.size):
+                    sums[c] += weights[c] * of_layer[np.uint64(np.uint32(places[c]))]
+                    totals[c] += weights[c]
+            for c in range(sums.size):
+                sums[c] /= totals[c]
+        for c in range(sums.size):
+            ratio = by_place[0, np.uint64(np.uint32(places[c]))]
+            unknown += (ratio != ratio) & (of_cells[c] == of_cells[c])
     return unknown

@@ -7,7 +7,7 @@ import numpy as np
 
 from rusle_kernels._jit import inline, kernel
 from rusle_kernels.elementary import exp2_of_moderate, log2_of_normal, short_exp2, short_log2
-from rusle_kernels.tables import begin_of, held, places, scratch_of, spread
+from rusle_kernels.tables import STRETCH, fill_places, spread, take, without_value
 
 _LN_2, _LOG10_2 = 0.6931471805599453, 0.3010299956639812
 _MINUS_2_LOG2_E = -2.8853900817779268
@@ -109,22 +109,19 @@ def c_panagos2015(index, classes, soil, vegetation, codes, least, most, out):
 
     Returns how many cells hold a class that is not in the sorted ``codes`` (NaN in ``out``).
     """
-    unknown, scale, begin, scratch = 0, 1.0 / (vegetation - soil), begin_of(codes), scratch_of(classes, codes)
-    least_by_place, rise_by_place, rises = spread(codes, least), spread(codes, most - least), np.empty(out.shape[1])
+    unknown, scale, scratch, scratch_of_rises = 0, 1.0 / (vegetation - soil), np.empty(STRETCH, np.int32), np.empty(STRETCH)
+    least_by_place, rise_by_place = spread(codes, least), spread(codes, most - least)
     for i in range(out.shape[0]):
-        row, indices, of_row = out[i], index[i], places(classes[i], codes, scratch)
-        for j in range(row.size):
-            place = held(of_row[j] - begin, least_by_place.size)
-            at = np.int64(place)
-            least_of, rise = least_by_place[np.uint64(at)], rise_by_place[np.uint64(at)]
-            row[j] = least_of if float(at) == place else float("nan")
-            rises[j] = rise
-        missing, stated = 0, classes[i]
-        for j in range(row.size):
-            missing += (row[j] != row[j]) & (stated[j] == stated[j])
-            rest = rises[j] * (1.0 - dimidiate_pixel(indices[j], soil, scale))
-            row[j] += 0.0 if rises[j] == 0.0 else rest
-        unknown += missing
+        for start in range(0, out.shape[1], STRETCH):
+            c, of_cells, indices = out[i, start : start + STRETCH], classes[i, start : start + STRETCH], index[i, start : start + STRETCH]
+            places, rises = scratch[: c.size], scratch_of_rises[: c.size]
+            fill_places(of_cells, codes, least_by_place.size, places)
+            take(least_by_place, places, c)
+            take(rise_by_place, places, rises)
+            unknown += without_value(of_cells, c)
+            for j in range(c.size):
+                rest = rises[j] * (1.0 - dimidiate_pixel(indices[j], soil, scale))
+                c[j] += 0.0 if rises[j] == 0.0 else rest
     return unknown
 
 

@@ -9,6 +9,8 @@ from rusle_kernels._jit import inline, kernel
 
 _WIDEST = 65536.0
 """How far apart the least and the greatest code may be for every whole number between to have a place: half a megabyte."""
+STRETCH = 512
+"""Cells that are looked up together: first their places, then what stands there, all of it in the nearest memory."""
 
 
 @inline
@@ -25,21 +27,15 @@ def position(codes, code):
 
 
 @inline
-def begin_of(codes):
-    """What to take from a class code to have its place in ``spread``; 0 where codes lie too far apart to have a place each."""
-    return codes[0] if lie_near(codes) else 0.0
-
-
-@inline
 def lie_near(codes):
     return codes.size > 0 and codes[-1] - codes[0] < _WIDEST
 
 
 @inline
 def spread(codes, values):
-    """``values`` by place, a place for every whole number from the first code to the last: NaN where none is a code, and behind the last.
+    """``values`` by place, a place for every whole number from the first code to the last, else one for each code; NaN where there is none.
 
-    Where codes lie too far apart, a place for each code: see ``places``.
+    The last place, NaN, stands for all that is no code.
     """
     if not lie_near(codes):
         return np.append(values, np.nan)
@@ -50,49 +46,34 @@ def spread(codes, values):
 
 
 @inline
-def places(classes, codes, scratch):
-    """The classes of a row of cells, or, where codes lie too far apart, in ``scratch`` where each stands in the sorted codes."""
-    if lie_near(codes):
-        return classes
-    known, place = float("nan"), float("nan")
-    for j in range(classes.size):
-        if classes[j] != known:  # neighbours are mostly of one class
-            known = classes[j]
-            place = float(position(codes, known)) if known == known else known
-        scratch[j] = place
-    return scratch
+def fill_places(classes, codes, size, places):
+    """The place of each class of a stretch of cells within the ``size`` places of ``spread``."""
+    if lie_near(codes):  # no branch within, so that it vectorises
+        begin, last = codes[0], float(size - 1)
+        for j in range(classes.size):
+            place = classes[j] - begin
+            place = place if place < last else last  # NaN too
+            place = place if place >= 0.0 else last
+            whole = np.int32(place)
+            places[j] = whole if np.float64(whole) == place else np.int32(size - 1)
+    else:
+        known, row = float("nan"), -1
+        for j in range(classes.size):
+            if classes[j] != known:  # neighbours are mostly of one class
+                known = classes[j]
+                row = position(codes, known)
+            places[j] = row if row >= 0 else size - 1
 
 
 @inline
-def scratch_of(classes, codes):
-    """The room that ``places`` needs."""
-    return np.empty(0 if lie_near(codes) else classes.shape[1])
-
-
-@inline
-def held(place, size):
-    """A place within a table of ``size`` places, the last of which stands for whatever lies outside and for NaN; without a branch."""
-    last = float(size - 1)
-    place = place if place < last else last
-    return place if place >= 0.0 else last
-
-
-@inline
-def look_up(classes, begin, by_place, out):
-    """What stands at the classes' places, for a row of cells; NaN where there is no such place.
-
-    The second comparison leaves out what is no whole number. Nothing branches, so that the memory, not the look-up, is what takes the time.
-    """
+def take(by_place, places, out):
     for j in range(out.size):
-        place = held(classes[j] - begin, by_place.size)
-        at = np.int64(place)
-        value = by_place[np.uint64(at)]  # an unsigned index needs no look at its sign
-        out[j] = value if float(at) == place else float("nan")
+        out[j] = by_place[np.uint64(np.uint32(places[j]))]  # an unsigned index needs no look at its sign
 
 
 @inline
 def without_value(classes, values):
-    """How many cells of a row have a class and no value."""
+    """How many cells have a class and no value."""
     count = 0
     for j in range(values.size):
         count += (values[j] != values[j]) & (classes[j] == classes[j])
@@ -102,35 +83,45 @@ def without_value(classes, values):
 @kernel
 def lookup(classes, codes, values, out):
     """The value of each cell's class; returns how many cells hold a class that is not in ``codes`` (NaN in ``out``)."""
-    unknown, begin, by_place, scratch = 0, begin_of(codes), spread(codes, values), scratch_of(classes, codes)
-    for i in range(classes.shape[0]):
-        look_up(places(classes[i], codes, scratch), begin, by_place, out[i])
-        unknown += without_value(classes[i], out[i])
+    unknown, by_place, scratch = 0, spread(codes, values), np.empty(STRETCH, np.int32)
+    for i in range(out.shape[0]):
+        for start in range(0, out.shape[1], STRETCH):
+            found, of_cells = out[i, start : start + STRETCH], classes[i, start : start + STRETCH]
+            places = scratch[: found.size]
+            fill_places(of_cells, codes, by_place.size, places)
+            take(by_place, places, found)
+            unknown += without_value(of_cells, found)
     return unknown
 
 
 @kernel
 def override(factor, classes, codes, values, out):
     """``factor``, except where the cell's class is in ``codes``: there its value. No class, no result."""
-    begin, by_place, scratch = begin_of(codes), spread(codes, values), scratch_of(classes, codes)
-    for i in range(factor.shape[0]):
-        row, given, of_row = out[i], factor[i], classes[i]
-        look_up(places(of_row, codes, scratch), begin, by_place, row)
-        for j in range(row.size):
-            elsewhere = given[j] if of_row[j] == of_row[j] else float("nan")
-            row[j] = row[j] if row[j] == row[j] else elsewhere
+    by_place, scratch = spread(codes, values), np.empty(STRETCH, np.int32)
+    for i in range(out.shape[0]):
+        for start in range(0, out.shape[1], STRETCH):
+            found, of_cells, given = out[i, start : start + STRETCH], classes[i, start : start + STRETCH], factor[i, start : start + STRETCH]
+            places = scratch[: found.size]
+            fill_places(of_cells, codes, by_place.size, places)
+            take(by_place, places, found)
+            for j in range(found.size):
+                elsewhere = given[j] if of_cells[j] == of_cells[j] else float("nan")
+                found[j] = found[j] if found[j] == found[j] else elsewhere
 
 
 @kernel
 def only_in(factor, classes, codes, elsewhere, out):
     """``factor`` where the cell's class is in ``codes``, ``elsewhere`` in all other classes. No class, no result."""
-    begin, by_place, scratch = begin_of(codes), spread(codes, np.ones(codes.size)), scratch_of(classes, codes)
-    for i in range(factor.shape[0]):
-        row, given, of_row = out[i], factor[i], classes[i]
-        look_up(places(of_row, codes, scratch), begin, by_place, row)
-        for j in range(row.size):
-            other = elsewhere if of_row[j] == of_row[j] else float("nan")
-            row[j] = given[j] if row[j] == 1.0 else other
+    by_place, scratch = spread(codes, np.ones(codes.size)), np.empty(STRETCH, np.int32)
+    for i in range(out.shape[0]):
+        for start in range(0, out.shape[1], STRETCH):
+            found, of_cells, given = out[i, start : start + STRETCH], classes[i, start : start + STRETCH], factor[i, start : start + STRETCH]
+            places = scratch[: found.size]
+            fill_places(of_cells, codes, by_place.size, places)
+            take(by_place, places, found)
+            for j in range(found.size):
+                other = elsewhere if of_cells[j] == of_cells[j] else float("nan")
+                found[j] = given[j] if found[j] == 1.0 else other
 
 
 @kernel

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rusle_kernels import cover, erodibility, practice, tables
+from rusle_kernels import biological, cover, erodibility, practice, tables
 
 NONE, INF = np.nan, np.inf
 rng = np.random.default_rng(11)
@@ -181,3 +181,18 @@ def test_the_same_bits_whatever_the_length_of_a_row(name):
     for begin, end in ((0, 1), (3, 5), (2, 9), (1, 65), (100, 500)):
         part = [np.ascontiguousarray(array[:, begin:end]) for array in arrays]
         assert of(kernel, *part, *parameters).tobytes() == np.ascontiguousarray(together[:, begin:end]).tobytes()
+
+
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize("by_cell", [False, True])
+def test_means_of_ratios_by_class(name, by_cell):
+    codes = np.array(CODES[name])
+    classes = rng.permutation(np.concatenate([rng.choice(codes, 2000), STRANGE]))[None, :]
+    ratios, wr = rng.uniform(0, 1, (codes.size, 24)), rng.uniform(0, 1, (24, classes.size if by_cell else 1))
+    expected = np.full(classes.shape, NONE)
+    for c, code in enumerate(classes[0].tolist()):
+        if code in codes.tolist():
+            expected[0, c] = np.average(ratios[codes.tolist().index(code)], weights=wr[:, c if by_cell else 0])
+    out = np.empty(classes.shape)
+    assert biological.weighted_table(classes, codes, ratios, wr, out) == np.sum(np.isnan(expected) & ~np.isnan(classes))
+    np.testing.assert_allclose(out, expected, rtol=1e-13)
