@@ -1,6 +1,7 @@
 """Rain finer than a day as intervals with a depth each: from fixed steps, from a rain counter and from breakpoints; its gaps in minutes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -74,10 +75,28 @@ class Timeline:
         last = self.moment(float(self.end[-1])) - pd.Timedelta(1, unit="ms")
         return Calendar(int(self.moment(float(self.begin[0])).year), int(last.year))
 
+    @cached_property
+    def touching(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether each interval ends where the next begins."""
+        return np.append(self.end[:-1] == self.begin[1:], False)
+
+    def runs(self, unknown: Tile, first: int = 0) -> tuple[Tile, Tile, Tile]:
+        """Cell, first and last interval of what is unknown (cells, intervals) without a pause; the intervals begin at number ``first``."""
+        touching = self.touching[first : first + unknown.shape[1]]
+        goes_on = unknown[:, :-1] & unknown[:, 1:] & touching[:-1]
+        begins, ends = unknown.copy(), unknown.copy()
+        begins[:, 1:] &= ~goes_on
+        ends[:, :-1] &= ~goes_on
+        cell, begin = np.nonzero(begins)
+        return cell, begin + first, np.nonzero(ends)[1] + first
+
     def gaps(self, depth: Tile) -> "Gaps":
         """Where one series has no rain value, within the calendar years of the record."""
-        unknown = np.isnan(depth)
-        starts, ends = self.begin[unknown], self.end[unknown]
+        return self.gaps_of(*self.runs(np.isnan(depth)[None, :])[1:])
+
+    def gaps_of(self, first: Tile, last: Tile) -> "Gaps":
+        """The same from the first and the last interval of each run without a value."""
+        starts, ends = self.begin[first], self.end[last]
         if not self.absent_is_dry:
             first, last = self._minutes(self.calendar.edges[[0, -1]])
             before, after = np.append(first, self.end), np.append(self.begin, last)
@@ -91,6 +110,12 @@ class Timeline:
 
     def _minutes(self, moments: pd.DatetimeIndex) -> Tile:
         return np.asarray((moments - self.origin) / pd.Timedelta(minutes=1), np.float64)
+
+
+def joined_runs(first: Tile, last: Tile, touching: Tile) -> tuple[Tile, Tile]:
+    """Runs in the order of time, those joined of which one goes on in the next."""
+    goes_on = (last[:-1] + 1 == first[1:]) & touching[last[:-1]]
+    return first[np.append(True, ~goes_on)[: len(first)]], last[np.append(~goes_on, True)[: len(last)]]
 
 
 @dataclass(frozen=True)

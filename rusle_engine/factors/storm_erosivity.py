@@ -1,6 +1,6 @@
 """R from erosive storms: the mean annual sum of EI30, of a station, a table of storms or a grid of fine rain."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -8,14 +8,15 @@ import pandas as pd
 import xarray as xr
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.core.lift import Tile, is_lazy, over_time
+from rusle_engine.core.lift import is_lazy, over_time
 from rusle_engine.core.methods import MethodInfo
+from rusle_engine.core.time_folds import cut_along_time, fold_over_time
 from rusle_engine.core.variables import EROSIVITY
-from rusle_engine.factors.half_months import COUNTS, Calendar, erosivity_dataset, require_share
-from rusle_engine.factors.rain_intervals import RecordKind, Stamp, Timeline, timeline
+from rusle_engine.factors.half_months import erosivity_dataset, require_share
+from rusle_engine.factors.rain_intervals import RecordKind, Stamp, timeline
 from rusle_engine.factors.rain_records import Rain
-from rusle_engine.factors.storms import ENERGIES, SnowRule, StepCorrection, StormRules, by_half_month, storms_of
-from rusle_kernels import erosivity
+from rusle_engine.factors.storm_fold import StormFold, StormModel, columns_of
+from rusle_engine.factors.storms import ENERGIES, SnowRule, StepCorrection, StormRules, by_half_month
 
 METHODS = {
     "ei30": MethodInfo(
@@ -50,38 +51,6 @@ _YUE2020 = {5.0: 1.051, 60.0: 1.871}
 """Annual R from 1-minute data over annual R from a fixed step, by step [min]."""
 
 
-@dataclass(frozen=True)
-class _Model:
-    """Storms on a calendar: from the series of cells to the columns of ``erosivity_dataset``."""
-
-    line: Timeline
-    calendar: Calendar
-    rules: StormRules
-    max_missing_pct: float
-    annual_correction: float
-    snow: SnowRule | None = None
-
-    def columns(self, values: Tile) -> Tile:
-        depth = self.line.depth(values)
-        slots = len(self.calendar.days)
-        half_months, missing = np.zeros((len(depth), slots)), np.empty((len(depth), slots))
-        for cell, series in enumerate(depth):
-            missing[cell] = self.line.missing_days(self.line.gaps(series))
-            if self.snow is not None:
-                series, _ = self.snow.without(self.line, series)
-            storms = storms_of(self.line.begin, self.line.end, series, self.rules, self.line.step_min)
-            slot = self.calendar.slot(self.line.moments(storms.start_min))
-            half_months[cell] = np.bincount(slot, storms.values[:, 3], minlength=slots)
-        return _columns(half_months * self.annual_correction, missing, self.calendar, self.max_missing_pct)
-
-
-def _columns(half_months: Tile, missing: Tile, calendar: Calendar, max_missing_pct: float) -> Tile:
-    kept, used = calendar.used(missing, max_missing_pct)
-    annual = np.empty((len(half_months), 25))
-    erosivity.annual_erosivity(half_months, used, annual)
-    return np.column_stack([annual, calendar.counts(kept, used, missing)])
-
-
 def storm_erosivity(
     rain: Rain,
     rules: StormRules,
@@ -103,7 +72,7 @@ def storm_erosivity(
     """
     line, values = timeline(rain, record=record, stamp=stamp, step_min=step_min, absent_is_dry=absent_is_dry, units=units)
     rules.corrections(line.step_min)  # refuse at once what it cannot correct
-    model = _Model(line, line.calendar, rules, max_missing_pct, _annual_correction(rules.step_correction, line.step_min), snow)
+    model = StormModel(line, line.calendar, rules, max_missing_pct, _annual_correction(rules.step_correction, line.step_min), snow)
     attrs = {
         "method": "ei30",
         **asdict(rules),
@@ -121,7 +90,9 @@ def storm_erosivity(
         missing = line.missing_days(line.gaps(depth))
         attrs |= {} if snow is None else snow.without(line, depth)[1]
         attrs |= model.calendar.require_enough(missing, max_missing_pct)
-    return erosivity_dataset(over_time(model.columns, values, size=25 + len(COUNTS)), _plain(attrs), days_missing=np.float64)
+    streamed = record == "depth" and snow is None and cut_along_time(values)
+    columns = fold_over_time(StormFold(model), values, size=model.size) if streamed else over_time(model.columns, values, size=model.size)
+    return erosivity_dataset(columns, _plain(attrs), days_missing=np.float64)
 
 
 def erosivity_of_storms(storms: pd.DataFrame, *, max_missing_pct: float = 5.0) -> xr.Dataset:
@@ -147,7 +118,7 @@ def erosivity_of_storms(storms: pd.DataFrame, *, max_missing_pct: float = 5.0) -
     require_share(max_missing_pct)
     calendar, sums, missing = by_half_month(storms)
     left_out = calendar.require_enough(missing, max_missing_pct)
-    columns = _columns(sums["ei30"][None, :], missing[None, :], calendar, max_missing_pct)[0]
+    columns = columns_of(sums["ei30"][None, :], missing[None, :], calendar, max_missing_pct)[0]
     by_name = ("first_year", "last_year", "days_missing_by_half_month", "gaps_in_storms_min", "days_missing", "storms_found")
     attrs: dict[str, Any] = {str(name): value for name, value in storms.attrs.items() if name not in by_name}
     attrs |= {"max_missing_pct": max_missing_pct, **METHODS["ei30"].provenance(), **left_out}

@@ -96,16 +96,34 @@ class Storms:
 def storms_of(begin: Tile, end: Tile, depth: Tile, rules: StormRules, step_min: float | None) -> Storms:
     """The erosive storms of one series of intervals (minutes, mm; NaN and 0 carry no rain)."""
     wet = depth > 0
-    begin, end, depth = begin[wet], end[wet], depth[wet]
-    before = np.append(0.0, np.cumsum(depth)[:-1])[: len(depth)]
+    return storms_among(begin[wet], end[wet], depth[wet], rules, step_min, fallen=0.0, last=True)[0]
+
+
+def storms_among(
+    begin: Tile, end: Tile, depth: Tile, rules: StormRules, step_min: float | None, *, fallen: float, last: bool
+) -> tuple[Storms, int, float]:
+    """The erosive storms of intervals with rain, the first of which begins one; ``fallen`` mm of rain came before.
+
+    Unless these are the ``last`` intervals, the storm that they end in may go on, and is left out.
+
+    Returns
+    -------
+    Storms, int, float
+        The storms, the first interval of the one left out (how many there are where none is), and the rain before it.
+    """
+    before = np.cumsum(np.append(fallen, depth))
     unit_energy = np.empty(len(depth))
     getattr(kernels, f"unit_energy_{rules.energy}")(60.0 * depth / (end - begin), unit_energy)
     limit = rules.gap_depth_mm - _SAME_DEPTH_MM if rules.gap_depth_mm > _SAME_DEPTH_MM else 1e-9
     first = np.empty(len(depth), np.int64)
-    first = first[: kernels.separate(begin, end, depth, before, 60.0 * rules.gap_h, limit, first)]
+    first = first[: kernels.separate(begin, end, depth, before[:-1], 60.0 * rules.gap_h, limit, first)]
+    begun = len(depth)
+    if not last:
+        begun, first = int(first[-1]), first[:-1]
+    over = slice(0, begun)
     found = np.empty((len(first), 4))
-    kernels.quantities(begin, end, depth, before, unit_energy, first, found)
-    last = np.append(first[1:], len(depth))[: len(first)] - 1
+    kernels.quantities(begin[over], end[over], depth[over], before[over], unit_energy[over], first, found)
+    ends = np.append(first[1:], begun)[: len(first)] - 1
     total, energy, peak30, peak15 = found.T
     margin = -_SAME_DEPTH_MM if rules.min_depth_inclusive else _SAME_DEPTH_MM
     kept = total >= rules.min_depth_mm + margin
@@ -114,7 +132,7 @@ def storms_of(begin: Tile, end: Tile, depth: Tile, rules: StormRules, step_min: 
     i30 = 2.0 * peak30 if rules.max_i30_mm_h is None else np.minimum(2.0 * peak30, rules.max_i30_mm_h)
     e_factor, i_factor, ei_factor = rules.corrections(step_min)
     values = np.column_stack([total, energy * e_factor, i30 * i_factor, energy * i30 * ei_factor])
-    return Storms(begin[first][kept], end[last][kept], values[kept], len(first))
+    return Storms(begin[first][kept], end[ends][kept], values[kept], len(first)), begun, float(before[begun])
 
 
 def erosive_storms(

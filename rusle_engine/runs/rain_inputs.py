@@ -14,6 +14,7 @@ from pyproj import CRS, Transformer
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.memory import require_memory
+from rusle_engine.core.time_folds import cut_along_time
 from rusle_engine.factors.erosivity_grid import erosivity_on_grid
 from rusle_engine.factors.r import record_step
 from rusle_engine.factors.station_erosivity import interpolate_erosivity
@@ -143,7 +144,7 @@ class _Erosivity:
             mean_year=rain.mean_year,
         )
         cut = crop_to(array, self.inputs.grid)
-        if self.block.method == "ei30":  # a storm may lie anywhere in a series, which is therefore held whole
+        if self.block.method == "ei30" and not (cut_along_time(cut) and self.block.options["record"] == "depth"):  # the series are held whole
             require_memory(cut.size, _BYTES_OF_A_FINE_VALUE, "storms of gridded rain", "Give a smaller region, or R as a raster.")
         (found,) = compute(_by_method(self.block.options, cut))  # the rain's cells are few; their R is used by every tile
         times = {"first": str(cut["time"].values.min())[:10], "last": str(cut["time"].values.max())[:10]} if "time" in cut.dims else {}

@@ -9,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rusle_engine.core import time_folds
+from rusle_engine.factors import storm_fold
 from rusle_engine.factors.daily_erosivity import DailyFold
 from rusle_engine.factors.r import r_factor
+from rusle_engine.factors.rain_intervals import timeline
+from rusle_engine.factors.storm_fold import StormFold, StormModel
+from rusle_engine.factors.storms import StormRules
 
 
 def grid_of_days():
@@ -84,3 +88,52 @@ def test_no_more_than_a_stretch_is_held_at_once(days, monkeypatch):
     with dask.config.set(scheduler="threads", num_workers=1):
         r_factor(chunked.map_blocks(load, template=chunked))["R"].compute()
     assert most[0] == 1
+
+
+def grid_of_minutes():
+    """Sixteen months by 20 minutes over 2 x 2 cells, often with drizzle, with gaps, absent steps and a cell without any value."""
+    random = np.random.default_rng(11)
+    times = pd.date_range("2020-11-01", "2022-02-28 23:40", freq="20min")
+    times = times[(times < "2021-03-05 07:00") | (times > "2021-03-09 11:00")]
+    wet = np.repeat(random.random((len(times) // 40 + 1, 2, 2)) < 0.2, 40, axis=0)[: len(times)]
+    values = np.where(wet & (random.random(wet.shape) < 0.6), random.gamma(0.4, 2.5, wet.shape), 0.0)
+    values[random.random(values.shape) < 0.001] = np.nan
+    values[3000:3400, 0, 1] = np.nan
+    values[:, 1, 1] = np.nan
+    coordinates = {"time": times, "y": [2.0, 1.0], "x": [1.0, 2.0]}
+    return xr.DataArray(values, dims=("time", "y", "x"), coords=coordinates, attrs={"units": "mm"})
+
+
+@pytest.fixture(scope="module")
+def minutes():
+    rain = grid_of_minutes()
+    options = {f"{gap:g}": {"method": "ei30", "max_missing_pct": 60.0, "gap_depth_mm": gap} for gap in (1.27, 0.0)}
+    return rain, {name: (one, r_factor(rain, **one)) for name, one in options.items()}
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.sampled_from(["1.27", "0"]), st.integers(200, 20_000), st.integers(20, 3000), st.integers(1, 3000), st.integers(1, 2))
+def test_storms_are_the_same_however_time_is_cut(minutes, gap, times, at_once, held, rows):
+    rain, results = minutes
+    options, whole = results[gap]
+    with dask.config.set(scheduler="threads"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time_folds, "_BYTES_AT_ONCE", 8 * at_once)
+        patch.setattr(storm_fold, "_HELD_AT_MOST", held)
+        streamed = r_factor(rain.chunk({"time": times, "y": rows}), **options).compute()
+    xr.testing.assert_identical(streamed, whole)
+    assert (whole["R"].values[0] > 0).all()
+    assert np.isnan(whole["R"].values[1, 1])
+
+
+def test_a_pass_over_storms_holds_rain_alone(monkeypatch):
+    monkeypatch.setattr(storm_fold, "_HELD_AT_MOST", 100)
+    rain = grid_of_minutes().transpose(..., "time").values.reshape(4, -1)
+    line, _ = timeline(grid_of_minutes()[:, 0, 0], record="depth", stamp="start", step_min=None, absent_is_dry=False, units="mm")
+    fold = StormFold(StormModel(line, line.calendar, StormRules(), 5.0, 1.0))
+    state, most = fold.start(4), 0
+    for first in range(0, rain.shape[1], 500):
+        fold.take(state, np.ascontiguousarray(rain[:, first : first + 500]), first, 0)
+        most = max(most, sum(len(tail.depth) for tail in state.tails) + sum(len(part[0]) for part in state.wet))
+    fold.turn_over(state, 0)
+    assert most < 0.1 * (rain > 0).sum()
+    assert sum(len(tail.depth) for tail in state.tails) == 0
