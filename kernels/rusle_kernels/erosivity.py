@@ -5,25 +5,46 @@
 record can come in stretches.
 """
 
-from rusle_kernels._jit import kernel
+import numpy as np
+
+from rusle_kernels._jit import inline, kernel
+from rusle_kernels.elementary import power
+
+
+@inline
+def powers_of_erosive_days(rain, threshold_mm, exponent, days, powers):
+    """P^exponent of the days with P >= threshold in ``powers``, the days in ``days``; returns how many. Powers vectorise once days are picked."""
+    count = 0
+    for day in range(rain.size):  # no branch: every day is written down, and stays where it is erosive
+        days[count] = day
+        count += rain[day] >= threshold_mm
+    for n in range(count):
+        powers[n] = rain[days[n]]
+    for n in range(count):
+        powers[n] = power(powers[n], exponent)
+    return count
 
 
 @kernel
 def recorded_days(rain, slot, out):
     """How many days of each half-month have a value."""
     for cell in range(rain.shape[0]):
-        for day in range(rain.shape[1]):
-            if rain[cell, day] == rain[cell, day]:
-                out[cell, slot[day]] += 1
+        of_cell, known, count = rain[cell], 0, 0
+        for day in range(of_cell.size):
+            if slot[day] != known:  # a half-month's days are counted together
+                out[cell, known] += count
+                known, count = slot[day], 0
+            count += of_cell[day] == of_cell[day]
+        out[cell, known] += count
 
 
 @kernel
 def half_months_xie2016(rain, slot, alpha, threshold_mm, out):
     """Sum of alpha * P^1.7265 over the days with P >= threshold; ``alpha`` is the season's, one value a day."""
+    days, powers = np.empty(rain.shape[1], np.int32), np.empty(rain.shape[1])
     for cell in range(rain.shape[0]):
-        for day in range(rain.shape[1]):
-            if rain[cell, day] >= threshold_mm:
-                out[cell, slot[day]] += alpha[day] * rain[cell, day] ** 1.7265
+        for n in range(powers_of_erosive_days(rain[cell], threshold_mm, 1.7265, days, powers)):
+            out[cell, slot[days[n]]] += alpha[days[n]] * powers[n]
 
 
 @kernel
@@ -53,12 +74,12 @@ def erosive_rain_zhang2003(total, days, kept, out):
 @kernel
 def half_months_zhang2003(rain, slot, erosive_rain, threshold_mm, out):
     """Sum of alpha * P^beta over the days with P >= threshold; ``erosive_rain`` is (cells, 2): P_d12 and P_y12 in mm."""
+    days, powers = np.empty(rain.shape[1], np.int32), np.empty(rain.shape[1])
     for cell in range(rain.shape[0]):
         beta = 0.8363 + 18.144 / erosive_rain[cell, 0] + 24.455 / erosive_rain[cell, 1]
         alpha = 21.586 * beta**-7.1891
-        for day in range(rain.shape[1]):
-            if rain[cell, day] >= threshold_mm:
-                out[cell, slot[day]] += alpha * rain[cell, day] ** beta
+        for n in range(powers_of_erosive_days(rain[cell], threshold_mm, beta, days, powers)):
+            out[cell, slot[days[n]]] += alpha * powers[n]
 
 
 @kernel

@@ -58,6 +58,11 @@ def monthly_wischmeier(months, out):
 def totals(rain, slot, out):
     """Adds to ``out`` the rain of each slot (a month, a year) from (cells, times); what is NaN adds nothing."""
     for cell in range(rain.shape[0]):
-        for time in range(rain.shape[1]):
-            if rain[cell, time] == rain[cell, time]:
-                out[cell, slot[time]] += rain[cell, time]
+        of_cell, known, total = rain[cell], 0, out[cell, 0]
+        for time in range(of_cell.size):
+            if slot[time] != known:  # a slot's values are added together, one after the other
+                out[cell, known] = total
+                known = slot[time]
+                total = out[cell, known]
+            total += of_cell[time] if of_cell[time] == of_cell[time] else 0.0
+        out[cell, known] = total

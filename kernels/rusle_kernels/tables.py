@@ -128,7 +128,11 @@ def only_in(factor, classes, codes, elsewhere, out):
 def first_outside(values, lower, upper):
     """Flat index of the first value below ``lower`` or above ``upper``; -1 when there is none. NaN is neither."""
     for i in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            if values[i, j] < lower or values[i, j] > upper:
-                return i * values.shape[1] + j
+        row, outside = values[i], 0
+        for j in range(row.size):  # no way out within, so that it vectorises
+            outside += (row[j] < lower) | (row[j] > upper)
+        if outside > 0:
+            for j in range(row.size):
+                if row[j] < lower or row[j] > upper:
+                    return i * values.shape[1] + j
     return -1

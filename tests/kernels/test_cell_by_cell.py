@@ -196,3 +196,13 @@ def test_means_of_ratios_by_class(name, by_cell):
     out = np.empty(classes.shape)
     assert biological.weighted_table(classes, codes, ratios, wr, out) == np.sum(np.isnan(expected) & ~np.isnan(classes))
     np.testing.assert_allclose(out, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("place", "value"), [((0, 0), -0.1), ((3, 500), 1.1), ((6, 499), INF), ((2, 17), -INF)])
+def test_the_first_value_out_of_range(place, value):
+    values = rng.uniform(0, 1, SHAPE)
+    values[0, 5], values[6, 500] = NONE, 7.0
+    assert tables.first_outside(values, 0.0, 1.0) == 6 * 501 + 500
+    values[place] = value
+    assert tables.first_outside(values, 0.0, 1.0) == place[0] * 501 + place[1]
+    assert tables.first_outside(np.full((2, 3), NONE), 0.0, 1.0) == -1
