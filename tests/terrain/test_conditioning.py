@@ -134,3 +134,13 @@ def test_a_stack_of_rasters_is_refused():
 def test_more_than_the_budget_is_refused_before_it_starts():
     with dask.config.set({"rusle_engine.memory_budget": "1 kB"}), pytest.raises(MemoryBudgetError, match="condition needs about"):
         condition(np.ones((30, 30)), units="m")
+
+
+def test_equals_the_filling_of_pyflwdir(surface):
+    """Of another program, by another algorithm, where it is installed; the surface alone, for its directions follow another rule."""
+    pyflwdir = pytest.importorskip("pyflwdir")
+    if surface.shape[0] < 3 or surface.shape[1] < 3 or not np.isfinite(surface).all():
+        pytest.skip("it takes edges and holes for outlets in another way")
+    heights = (np.round(surface * 64) / 64).astype(np.float32)  # it adds what a cell is raised by, which only then is exact
+    theirs, _ = pyflwdir.dem.fill_depressions(heights.copy(), outlets="edge", nodata=-9999.0)
+    assert np.array_equal(condition(heights, units="m").values, theirs)
