@@ -70,7 +70,7 @@ def test_barriers_and_edges_are_those_of_python(dem, tmp_path):
     with rasterio.open(cut) as written:
         np.testing.assert_array_equal(written.read(1), mask.values)
     told = json.loads(done.stdout)
-    assert told["attributes"]["buffer_m"] == mask.attrs["buffer_m"] == 300.0
+    assert told["attributes"]["buffer_m"] == mask.attrs["buffer_m"] == 330.0  # 1 + 200·√2/30 = 10.4 cells
     assert sum(row["contaminated_km2"] for row in told["zones"]) == pytest.approx((mask.values == 1).sum() * 9e-4)
 
 
