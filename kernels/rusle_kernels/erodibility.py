@@ -38,46 +38,44 @@ def _fill_scales(sands, silts, clays, tolerance, normalise, scales):
 
 
 @inline
-def _close(sands, silts, clays, tolerance, normalised):
-    """Fill the three rows of ``normalised`` with the fractions scaled to 100; NaN where they do not close."""
-    for j in range(sands.size):
-        scale = _scale(sands[j], silts[j], clays[j], tolerance, 1.0)
-        normalised[0, j], normalised[1, j], normalised[2, j] = scale * sands[j], scale * silts[j], scale * clays[j]
+def _epic(sand, silt, carbon, silt_of_fines, fines, rise):
+    """EPIC times ``rise`` as two factors; of ``fines`` = silt + clay above 0 and all contents from 0 to 100, to 3·10⁻¹⁰.
 
-
-@inline
-def _epic(sand, silt, fines, carbon, rise):
-    """EPIC times ``rise`` as two factors; of ``fines`` = silt + clay above 0 and all contents from 0 to 100, to 3·10⁻¹⁰."""
+    ``silt_of_fines`` and ``fines`` are only divided by each other, and may be in any unit.
+    """
     coarse_sand = multiply_add(0.3 * rise, short_exp2(sand * multiply_add(0.000256 * _LOG2_E, silt, -0.0256 * _LOG2_E)), 0.2 * rise)
     sn1 = multiply_add(-0.01, sand, 1.0)
     of_carbon = short_exp2(multiply_add(-2.95 * _LOG2_E, carbon, 3.72 * _LOG2_E))
     of_sand = short_exp2(multiply_add(-0.229 * _LOG2_E, sand, (22.9 - 5.51) * _LOG2_E))
     # 1 − 0.25 C/(C + e₁) and 1 − 0.7 SN₁/(SN₁ + e₂) in one division
     carbon_and_high_sand = multiply_add(0.75, carbon, of_carbon) * multiply_add(0.3, sn1, of_sand) / ((carbon + of_carbon) * (sn1 + of_sand))
-    silt_share = short_exp2(0.3 * short_log2_of_ratio(silt, fines))
-    return coarse_sand * carbon_and_high_sand, silt_share if silt > 0.0 else 0.0
+    silt_share = short_exp2(0.3 * short_log2_of_ratio(silt_of_fines, fines))
+    return coarse_sand * carbon_and_high_sand, silt_share if silt_of_fines > 0.0 else 0.0
 
 
 @inline
-def _epic_of_row(sands, silts, clays, organics, carbon_per_organic, tolerance, rise, base, row):
+def _k_of_epic(sand, silt, clay, carbon, tolerance, normalise, rise, base):
     """``base`` + ``rise``·EPIC, 0 where negative; NaN where the fractions do not close, and where there is neither silt nor clay."""
-    for j in range(row.size):
-        fines = silts[j] + clays[j]
-        others, silt_share = _epic(sands[j], silts[j], fines, carbon_per_organic * organics[j], rise)
-        k = multiply_add(others, silt_share, base)
-        k = 0.0 if k < 0.0 else k
-        row[j] = k if (abs(sands[j] + fines - 100.0) <= tolerance) & (fines > 0.0) else float("nan")
+    fines = silt + clay
+    total = sand + fines
+    scale = 100.0 / total if normalise else 1.0
+    others, silt_share = _epic(scale * sand, scale * silt, carbon, silt, fines, rise)
+    k = multiply_add(others, silt_share, base)
+    k = 0.0 if k < 0.0 else k
+    return k if (abs(total - 100.0) <= tolerance) & (fines > 0.0) else float("nan")
 
 
 @inline
 def _fill_epic(sand, silt, clay, organic, organic_per_carbon, tolerance, normalise, rise, base, out):
-    normalised, carbon_per_organic = np.empty((3, out.shape[1] if normalise else 0)), 1.0 / organic_per_carbon
+    carbon_per_organic = 1.0 / organic_per_carbon
     for i in range(out.shape[0]):
-        sands, silts, clays, within = sand[i], silt[i], clay[i], tolerance
+        row, sands, silts, clays, organics = out[i], sand[i], silt[i], clay[i], organic[i]
         if normalise:
-            _close(sands, silts, clays, tolerance, normalised)
-            sands, silts, clays, within = normalised[0], normalised[1], normalised[2], 1.0
-        _epic_of_row(sands, silts, clays, organic[i], carbon_per_organic, within, rise, base, out[i])
+            for j in range(row.size):
+                row[j] = _k_of_epic(sands[j], silts[j], clays[j], carbon_per_organic * organics[j], tolerance, True, rise, base)
+        else:  # no division
+            for j in range(row.size):
+                row[j] = _k_of_epic(sands[j], silts[j], clays[j], carbon_per_organic * organics[j], tolerance, False, rise, base)
 
 
 @kernel
