@@ -11,60 +11,96 @@ import numpy as np
 
 from rusle_kernels._jit import inline, kernel
 from rusle_kernels.cover import dimidiate_pixel
-from rusle_kernels.elementary import exp2_of_moderate
+from rusle_kernels.elementary import exp2_of_moderate, exp_of_share, multiply_add, short_exp2
 from rusle_kernels.tables import fill_places, spread, take
 
 _LOG2_E = 1.4426950408889634
-_BLOCK = 1024  # cells whose sums stay in the nearest memory
+_BLOCK = 2048  # cells whose sums stay in near memory, and whose layers are long enough to be read ahead
 
 
 @inline
 def divide_by_weights(sums, totals, start, years, wr):
     """Divide the sums of a block by what they were weighted with; ``totals`` is scratch."""
-    width = sums.size
-    totals[:width] = 0.0
-    for i in range(24):
-        if wr.shape[1] == 1:
-            totals[:width] += wr[i, 0]
-        else:
-            weights = wr[i, start : start + width]
-            for c in range(width):
+    if wr.shape[1] == 1:
+        total = 0.0
+        for i in range(24):
+            total += wr[i, 0]
+        for c in range(sums.size):
+            sums[c] /= total * years
+    else:
+        totals[: sums.size] = 0.0
+        for i in range(24):
+            weights = wr[i, start : start + sums.size]
+            for c in range(sums.size):
                 totals[c] += weights[c]
-    for c in range(width):
-        sums[c] /= totals[c] * years
+        for c in range(sums.size):
+            sums[c] /= totals[c] * years
 
 
 @inline
-def ratio_by_growth(cover, a, b, rate):
-    return 1.0 / (a + b * exp2_of_moderate(rate * cover)) + 0.0 * cover  # NaN stays NaN
+def weighted(weight, ratio):
+    return 0.0 if weight == 0.0 else weight * ratio
 
 
 @inline
-def ratio_forest(cover, understorey):
-    canopy = exp2_of_moderate(_LOG2_E * (cover - cover * understorey)) + 0.0 * cover
-    ground = exp2_of_moderate(_LOG2_E * -3.20096 * understorey) + 0.0 * understorey
+def below_growth(value, weight, rise, begin, most, a, b):
+    """What 1 is divided by, to 1.2·10⁻¹⁰, of the exponent ``rise`` · index + ``begin`` held from 0 to ``most``; 1 where the weight is 0."""
+    exponent = multiply_add(rise, value, begin)
+    exponent = 0.0 if exponent < 0.0 else exponent
+    exponent = most if exponent > most else exponent
+    below = multiply_add(b, short_exp2(exponent), a) + 0.0 * exponent  # NaN stays NaN
+    return 1.0 if weight == 0.0 else below
+
+
+@inline
+def four_shares(w1, w2, w3, w4, d1, d2, d3, d4):
+    """w₁/d₁ + w₂/d₂ + w₃/d₃ + w₄/d₄ with one division."""
+    d12, d34 = d1 * d2, d3 * d4
+    return multiply_add(multiply_add(w1, d2, w2 * d1), d34, multiply_add(w3, d4, w4 * d3) * d12) / (d12 * d34)
+
+
+@inline
+def ratio_forest(cover, understorey, ground):
+    canopy = exp_of_share(cover - cover * understorey)
     return 0.44468 * ground - 0.04099 * canopy + 0.025
+
+
+@inline
+def fill_grounds(understorey, grounds):
+    for c in range(understorey.size):
+        grounds[c] = exp2_of_moderate(_LOG2_E * -3.20096 * understorey[c]) + 0.0 * understorey[c]  # NaN stays NaN
 
 
 @kernel
 def b_by_growth(index, soil, vegetation, a, b, base, wr, out):
-    """``1 / (a + b · base^(100 cover))``: grass and shrub; ``out`` is (1, cells)."""
+    """``1 / (a + b · base^(100 cover))``: grass and shrub, to 1.3·10⁻¹⁰; ``out`` is (1, cells). Four half-months at once."""
     layers, cells = index.shape
-    totals, scale, rate = np.empty(_BLOCK), 1.0 / (vegetation - soil), 100.0 * math.log2(base)
+    totals, most = np.empty(_BLOCK), 100.0 * math.log2(base)
+    rise = most / (vegetation - soil)
+    begin = -rise * soil
     for start in range(0, cells, _BLOCK):
         end = min(start + _BLOCK, cells)
         sums = out[0, start:end]
         sums[:] = 0.0
-        for p in range(layers):
-            layer, weight = index[p, start:end], wr[p % 24, 0]
+        for p in range(0, layers, 4):
+            i = p % 24
+            v1, v2, v3, v4 = index[p, start:end], index[p + 1, start:end], index[p + 2, start:end], index[p + 3, start:end]
             if wr.shape[1] > 1:
-                weights = wr[p % 24, start:end]
+                w1, w2, w3, w4 = wr[i, start:end], wr[i + 1, start:end], wr[i + 2, start:end], wr[i + 3, start:end]
                 for c in range(sums.size):
-                    ratio = ratio_by_growth(dimidiate_pixel(layer[c], soil, scale), a, b, rate)
-                    sums[c] += 0.0 if weights[c] == 0.0 else weights[c] * ratio
-            elif weight != 0.0:
+                    d1 = below_growth(v1[c], w1[c], rise, begin, most, a, b)
+                    d2 = below_growth(v2[c], w2[c], rise, begin, most, a, b)
+                    d3 = below_growth(v3[c], w3[c], rise, begin, most, a, b)
+                    d4 = below_growth(v4[c], w4[c], rise, begin, most, a, b)
+                    sums[c] += four_shares(w1[c], w2[c], w3[c], w4[c], d1, d2, d3, d4)
+            else:
+                s1, s2, s3, s4 = wr[i, 0], wr[i + 1, 0], wr[i + 2, 0], wr[i + 3, 0]
                 for c in range(sums.size):
-                    sums[c] += weight * ratio_by_growth(dimidiate_pixel(layer[c], soil, scale), a, b, rate)
+                    d1 = below_growth(v1[c], s1, rise, begin, most, a, b)
+                    d2 = below_growth(v2[c], s2, rise, begin, most, a, b)
+                    d3 = below_growth(v3[c], s3, rise, begin, most, a, b)
+                    d4 = below_growth(v4[c], s4, rise, begin, most, a, b)
+                    sums[c] += four_shares(s1, s2, s3, s4, d1, d2, d3, d4)
         divide_by_weights(sums, totals, start, layers // 24, wr)
 
 
@@ -72,21 +108,23 @@ def b_by_growth(index, soil, vegetation, a, b, base, wr, out):
 def b_forest(index, soil, vegetation, understorey, wr, out):
     """Trees with what grows under them: ``understorey`` is (1, cells), or has a layer for each half-month of a year or of all years."""
     layers, cells = index.shape
-    totals, scale = np.empty(_BLOCK), 1.0 / (vegetation - soil)
+    totals, scratch, scale = np.empty(_BLOCK), np.empty(_BLOCK), 1.0 / (vegetation - soil)
     for start in range(0, cells, _BLOCK):
         end = min(start + _BLOCK, cells)
-        sums = out[0, start:end]
+        sums, grounds = out[0, start:end], scratch[: end - start]
         sums[:] = 0.0
         for p in range(layers):
             layer, below, weight = index[p, start:end], understorey[p % understorey.shape[0], start:end], wr[p % 24, 0]
+            if p == 0 or understorey.shape[0] > 1:
+                fill_grounds(below, grounds)
             if wr.shape[1] > 1:
                 weights = wr[p % 24, start:end]
                 for c in range(sums.size):
-                    ratio = ratio_forest(dimidiate_pixel(layer[c], soil, scale), below[c])
-                    sums[c] += 0.0 if weights[c] == 0.0 else weights[c] * ratio
+                    ratio = ratio_forest(dimidiate_pixel(layer[c], soil, scale), below[c], grounds[c])
+                    sums[c] += weighted(weights[c], ratio)
             elif weight != 0.0:
                 for c in range(sums.size):
-                    sums[c] += weight * ratio_forest(dimidiate_pixel(layer[c], soil, scale), below[c])
+                    sums[c] += weight * ratio_forest(dimidiate_pixel(layer[c], soil, scale), below[c], grounds[c])
         divide_by_weights(sums, totals, start, layers // 24, wr)
 
 
@@ -104,7 +142,7 @@ def weighted_mean(ratios, wr, out):
             if wr.shape[1] > 1:
                 weights = wr[p % 24, start:end]
                 for c in range(sums.size):
-                    sums[c] += 0.0 if weights[c] == 0.0 else weights[c] * layer[c]
+                    sums[c] += weighted(weights[c], layer[c])
             elif weight != 0.0:
                 for c in range(sums.size):
                     sums[c] += weight * layer[c]

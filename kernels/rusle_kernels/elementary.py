@@ -92,6 +92,21 @@ def short_exp2(x):
 
 
 @inline
+def exp_of_share(x):
+    """e^x for 0 ≤ x ≤ 1, to 5·10⁻¹⁴; any number elsewhere."""
+    series = multiply_add(x, 4.56715452338016e-07, 2.2883328097048293e-06)
+    series = multiply_add(x, series, 2.5454764573504898e-05)
+    series = multiply_add(x, series, 0.00019785532540939635)
+    series = multiply_add(x, series, 0.0013891918429233508)
+    series = multiply_add(x, series, 0.008333228107925451)
+    series = multiply_add(x, series, 0.04166668937713839)
+    series = multiply_add(x, series, 0.16666666381392264)
+    series = multiply_add(x, series, 0.5000000001834447)
+    series = multiply_add(x, series, 0.9999999999954061)
+    return multiply_add(x, series, 1.000000000000019)
+
+
+@inline
 def short_log2(x):
     """log₂ x of a positive normal number, to 4.3·10⁻¹² of it; any finite number for 0, NaN and the rest. See ``log2_of_normal``."""
     bits = np.float64(x).view(np.int64)

@@ -28,7 +28,7 @@ def of_one(function):
 
 
 log2, exp2, log, exp, log10 = (of_one(f) for f in (elementary.log2, elementary.exp2, elementary.log, elementary.exp, elementary.log10))
-short_log2, short_exp2 = of_one(elementary.short_log2), of_one(elementary.short_exp2)
+short_log2, short_exp2, exp_of_share = of_one(elementary.short_log2), of_one(elementary.short_exp2), of_one(elementary.exp_of_share)
 sine, cosine, arctangent = of_one(elementary.sine), of_one(elementary.cosine), of_one(elementary.arctangent)
 sine_of_tangent, cosine_of_tangent = of_one(elementary.sine_of_tangent), of_one(elementary.cosine_of_tangent)
 
@@ -153,3 +153,9 @@ def test_the_same_bits_whatever_the_length(ours):
     together = ours(values)
     for size in (1, 2, 3, 7, 8, 9, 64, 1000):
         assert ours(values[:size]).tobytes() == together[:size].tobytes()
+
+
+def test_exponential_of_a_share():
+    x = np.linspace(0, 1, 4001)
+    assert worst(exp_of_share(x), np.exp(x)) < 5e-14
+    assert np.isnan(exp_of_share(np.array([np.nan]))).item()
