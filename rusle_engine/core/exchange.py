@@ -37,7 +37,7 @@ from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.core.frames import Frames, frame, layered, shared_scratch, waits_on_disk
 from rusle_engine.core.memory import memory_budget, require_memory, usable_threads
 from rusle_engine.core.scratch import Scratch
-from rusle_engine.core.tiles import Layout, Place, Tile
+from rusle_engine.core.tiles import Layout, Place, Tile, raster_like
 
 log = logging.getLogger("rusle_engine")
 
@@ -100,7 +100,7 @@ def exchange(problem: Exchange, *arrays: xr.DataArray) -> xr.DataArray:
 
 
 def _labelled(first: xr.DataArray, data: Any) -> xr.DataArray:
-    return first.copy(data=data).drop_attrs(deep=False)
+    return raster_like(first, data)
 
 
 def _framed(values: Tile, place: Place, around: Any) -> Tile:

@@ -20,6 +20,7 @@ from dask.highlevelgraph import HighLevelGraph
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.frames import Frames, Stash, frame, layered, opened, waits_on_disk, without_frames
 from rusle_engine.core.memory import require_memory
+from rusle_engine.core.tiles import raster_like
 from rusle_engine.core.two_passes import Layout, Place, Tile, TwoPasses, two_passes
 
 __all__ = [
@@ -63,7 +64,8 @@ def pointwise(
         return out.reshape(shape)
 
     result: xr.DataArray = xr.apply_ufunc(on_tile, *arrays, join="exact", dask="parallelized", output_dtypes=[dtype], keep_attrs="override")
-    return result.drop_attrs(deep=False)  # attributes of coordinates stay: they hold the CRS
+    result.attrs = {}  # not those of coordinates: they hold the CRS
+    return result
 
 
 def over_time(function: Callable[[Tile], Tile], array: xr.DataArray, *, size: int) -> xr.DataArray:
@@ -87,7 +89,8 @@ def over_time(function: Callable[[Tile], Tile], array: xr.DataArray, *, size: in
         dask_gufunc_kwargs={"output_sizes": {"value": size}},
         keep_attrs="override",
     )
-    return result.drop_attrs(deep=False)
+    result.attrs = {}
+    return result
 
 
 def stencil(
@@ -114,7 +117,7 @@ def stencil(
 
     if not is_lazy(array):
         values = np.asarray(array.values)
-        return array.copy(data=run(np.pad(values, ring, constant_values=nodata), 0, *values.shape)).drop_attrs(deep=False)
+        return raster_like(array, run(np.pad(values, ring, constant_values=nodata), 0, *values.shape))
 
     lazy = array.data
     if min(min(sizes) for sizes in lazy.chunks) < depth:
@@ -130,7 +133,7 @@ def stencil(
     for index, place in zip(np.ndindex(lazy.numblocks), places):
         tasks[name, *index] = (_called, "on-tile-" + name, *frames.of(*index), place)
     blocks = da.Array(layered(name, tasks, [frames.source]), name, lazy.chunks, meta=np.empty((0, 0), dtype))
-    return array.copy(data=blocks).drop_attrs(deep=False)
+    return raster_like(array, blocks)
 
 
 def _called(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -163,12 +166,11 @@ def whole(
         return results if isinstance(results, tuple) else (results,)
 
     if not is_lazy(*arrays):
-        return tuple(first.copy(data=data).drop_attrs(deep=False) for data in as_tuple(*(np.asarray(a.values) for a in arrays)))
+        return tuple(raster_like(first, data) for data in as_tuple(*(np.asarray(a.values) for a in arrays)))
     task = delayed(as_tuple, pure=True, nout=len(dtypes))(*(a.data for a in arrays))
     chunks = next(a.data.chunks for a in arrays if is_lazy(a))
     return tuple(
-        first.copy(data=da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype)).rechunk(chunks)).drop_attrs(deep=False)
-        for i, dtype in enumerate(dtypes)
+        raster_like(first, da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype)).rechunk(chunks)) for i, dtype in enumerate(dtypes)
     )
 
 
@@ -185,7 +187,7 @@ def tiled(
     first = next(a for a in arrays if a.ndim == 2)
     if not is_lazy(*arrays):
         *rasters, record = function(*(np.asarray(a.values) for a in arrays), 0, 0)
-        return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in rasters), [record]
+        return tuple(raster_like(first, raster) for raster in rasters), [record]
     chunks = next(a.data.chunks for a in arrays if a.ndim == 2 and is_lazy(a))
     blocks = [a.chunk(dict(zip(a.dims, chunks))).data if a.ndim == 2 else a.data for a in arrays]
     placed = iter(without_frames([block for block in blocks if np.ndim(block) == 2]))
@@ -206,4 +208,4 @@ def tiled(
     pieces = [da.Array(graph, own, chunks, meta=np.empty((0, 0), dtype)) for dtype, (own, graph) in zip(dtypes, map(parts, range(len(dtypes))))]
     own, graph = parts(len(dtypes))
     records = [Delayed((own, *index), graph, layer=own) for index in indices]
-    return tuple(first.copy(data=piece).drop_attrs(deep=False) for piece in pieces), records
+    return tuple(raster_like(first, piece) for piece in pieces), records

@@ -16,6 +16,7 @@ from dask.base import is_dask_collection, tokenize
 
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frames
+from rusle_engine.core.tiles import raster_like
 from rusle_engine.core.two_passes import Layout, Place, Tile
 
 _STRIP_CELLS = 2**19
@@ -37,10 +38,10 @@ def one_pass(function: Filling, *arrays: xr.DataArray, dtypes: Sequence[Any], ri
         How many cells the first tile has around it, ``around`` beyond the raster: 0 or 1.
     """
     if any(is_dask_collection(array) for array in arrays):
-        return tuple(arrays[0].copy(data=data).drop_attrs(deep=False) for data in _lazily(function, arrays, dtypes, ring, around))
+        return tuple(raster_like(arrays[0], data) for data in _lazily(function, arrays, dtypes, ring, around))
     results = tuple(np.empty(arrays[0].shape, dtype) for dtype in dtypes)
     _in_memory(function, [np.asarray(array.values) for array in arrays], results, ring, around)
-    return tuple(arrays[0].copy(data=data).drop_attrs(deep=False) for data in results)
+    return tuple(raster_like(arrays[0], data) for data in results)
 
 
 def _in_memory(function: Filling, rasters: list[Tile], results: tuple[Tile, ...], ring: int, around: Any) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 Tile = np.ndarray[Any, Any]
 
@@ -113,3 +114,13 @@ class TwoPasses:
     spread: Callable[[Any, Any], Sequence[Any]] | None = None
     ring: int = 1
     """How many cells around a tile ``summarise`` sees; tiles narrower than that are joined for the work."""
+
+
+def raster_like(array: xr.DataArray, data: Any) -> xr.DataArray:
+    """``data`` where ``array`` lies, without its attributes; those of coordinates stay, for they hold the CRS.
+
+    Not ``drop_attrs``, which copies the data (measured: half the time of LS from a DEM in memory).
+    """
+    result = array.copy(data=data)
+    result.attrs = {}
+    return result

@@ -19,7 +19,7 @@ from dask.delayed import delayed
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.tile_graph import borders_in_hand, on_chunks
-from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses, joined
+from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses, joined, raster_like
 
 __all__ = ["Layout", "Place", "Tile", "TwoPasses", "two_passes"]
 
@@ -57,7 +57,7 @@ def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, 
 
 
 def _labelled(first: xr.DataArray, data: Any) -> xr.DataArray:
-    return first.copy(data=data).drop_attrs(deep=False)
+    return raster_like(first, data)
 
 
 def _require(passes: TwoPasses, layout: Layout, bytes_of_each_cell: float) -> None:

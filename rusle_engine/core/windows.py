@@ -17,7 +17,7 @@ from dask.base import is_dask_collection, tokenize
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frame
 from rusle_engine.core.memory import require_memory, usable_threads
-from rusle_engine.core.tiles import Layout, Place, Tile, joined
+from rusle_engine.core.tiles import Layout, Place, Tile, joined, raster_like
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def windows(problem: Windows, *arrays: xr.DataArray) -> tuple[xr.DataArray, ...]
         _require(problem, layout, 0)
         blocks = [array.chunk(dict(zip(array.dims, (layout.heights, layout.widths)))).data for array in arrays]
         results = tuple(raster.rechunk(chunks) for raster in _lazily(problem, layout, blocks))
-    return tuple(first.copy(data=raster).drop_attrs(deep=False) for raster in results)
+    return tuple(raster_like(first, raster) for raster in results)
 
 
 def wanted_late(array: xr.DataArray) -> xr.DataArray:
