@@ -92,15 +92,11 @@ def exchange(problem: Exchange, *arrays: xr.DataArray) -> xr.DataArray:
         require_memory(first.size, problem.prepared_bytes + 17.0, problem.step)
         layout = Layout.squares(first.shape, problem.window)
         result = _in_memory(problem, layout, *(np.asarray(array.data) for array in arrays))
-        return _labelled(first, result)
+        return raster_like(first, result)
     chunks = lazy[0].data.chunks if lazy else tuple((length,) for length in first.shape)
     layout = Layout(*chunks)
     blocks = [array.chunk(dict(zip(array.dims, chunks))).data for array in rasters]
-    return _labelled(first, _lazily(problem, layout, blocks, [array.data for array in arrays if array.ndim == 0]))
-
-
-def _labelled(first: xr.DataArray, data: Any) -> xr.DataArray:
-    return raster_like(first, data)
+    return raster_like(first, _lazily(problem, layout, blocks, [array.data for array in arrays if array.ndim == 0]))
 
 
 def _framed(values: Tile, place: Place, around: Any) -> Tile:

@@ -45,19 +45,15 @@ def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, 
         _require(passes, layout, passes.state_bytes + outputs)
         values = [array.data for array in arrays]
         if not any(is_dask_collection(array) for array in arrays):
-            return tuple(_labelled(first, raster) for raster in _in_memory(passes, layout, *values))
+            return tuple(raster_like(first, raster) for raster in _in_memory(passes, layout, *values))
         task = delayed(_in_memory, pure=True, nout=len(passes.dtypes))(passes, layout, *values)
         kinds = enumerate(passes.dtypes)
-        return tuple(_labelled(first, da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype))) for i, dtype in kinds)
+        return tuple(raster_like(first, da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype))) for i, dtype in kinds)
     chunks = lazy[0].data.chunks
     layout = Layout(*(joined(sizes, passes.ring) for sizes in chunks))
     _require(passes, layout, 0.0)
     blocks = [_block(array, (layout.heights, layout.widths)) for array in arrays]
-    return tuple(_labelled(first, array.rechunk(chunks)) for array in on_chunks(passes, layout, blocks))
-
-
-def _labelled(first: xr.DataArray, data: Any) -> xr.DataArray:
-    return raster_like(first, data)
+    return tuple(raster_like(first, array.rechunk(chunks)) for array in on_chunks(passes, layout, blocks))
 
 
 def _require(passes: TwoPasses, layout: Layout, bytes_of_each_cell: float) -> None:

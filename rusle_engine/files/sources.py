@@ -28,6 +28,7 @@ _TILE, _LARGE_TILE = 1024, 2048
 _LARGE_RASTER = 50_000_000
 """Cells from which on tiles are large: what a plan remembers of the borders of tiles is then half as much."""
 _BYTES_PER_CELL_AT_WORK = 200
+"""Of a large tile, whatever is made of it: twice what ``rusle check`` asks for."""
 _OPEN_FILES = 16
 
 

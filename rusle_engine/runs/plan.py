@@ -223,7 +223,6 @@ class Planner:
                 assert not isinstance(source, RainSource | SeriesSource | LayersSource)  # R has a way of its own, and series have been looked after
                 variable = parameters[name].variable
                 assert variable is not None
-                assert not isinstance(source, RainSource)
                 arguments[name] = inputs.quantity(source, variable, role, self.config.landcover)
         if key == "K":
             self._stones_in_k = in_k(arguments)
