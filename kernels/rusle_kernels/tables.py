@@ -72,6 +72,13 @@ def take(by_place, places, out):
 
 
 @inline
+def take_of_classes(classes, codes, by_place, places, out):
+    """What ``by_place`` has for the classes of a stretch of cells; ``places`` is scratch."""
+    fill_places(classes, codes, by_place.size, places)
+    take(by_place, places, out)
+
+
+@inline
 def without_value(classes, values):
     """How many cells have a class and no value."""
     count = 0
@@ -87,9 +94,7 @@ def lookup(classes, codes, values, out):
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], STRETCH):
             found, of_cells = out[i, start : start + STRETCH], classes[i, start : start + STRETCH]
-            places = scratch[: found.size]
-            fill_places(of_cells, codes, by_place.size, places)
-            take(by_place, places, found)
+            take_of_classes(of_cells, codes, by_place, scratch[: found.size], found)
             unknown += without_value(of_cells, found)
     return unknown
 
@@ -101,9 +106,7 @@ def override(factor, classes, codes, values, out):
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], STRETCH):
             found, of_cells, given = out[i, start : start + STRETCH], classes[i, start : start + STRETCH], factor[i, start : start + STRETCH]
-            places = scratch[: found.size]
-            fill_places(of_cells, codes, by_place.size, places)
-            take(by_place, places, found)
+            take_of_classes(of_cells, codes, by_place, scratch[: found.size], found)
             for j in range(found.size):
                 elsewhere = given[j] if of_cells[j] == of_cells[j] else float("nan")
                 found[j] = found[j] if found[j] == found[j] else elsewhere
@@ -116,9 +119,7 @@ def only_in(factor, classes, codes, elsewhere, out):
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], STRETCH):
             found, of_cells, given = out[i, start : start + STRETCH], classes[i, start : start + STRETCH], factor[i, start : start + STRETCH]
-            places = scratch[: found.size]
-            fill_places(of_cells, codes, by_place.size, places)
-            take(by_place, places, found)
+            take_of_classes(of_cells, codes, by_place, scratch[: found.size], found)
             for j in range(found.size):
                 other = elsewhere if of_cells[j] == of_cells[j] else float("nan")
                 found[j] = given[j] if found[j] == 1.0 else other
