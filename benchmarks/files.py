@@ -92,8 +92,7 @@ def timed_parts(seconds: dict[str, float], clock: Callable[[], float]) -> None:
         setattr(write, name, called)
 
     counted("_build_overviews", "overviews")
-    counted("_reads_back", "read back and compare")
-    counted("_in_place", "flush and digest")
+    counted("_reads_back", "read back, flush, digest")
     counted("_finish", "after the last tile")
 
 
@@ -121,7 +120,7 @@ def measure(dem: Path, out: Path, tile: int | None, threads: int, budget: str, c
         planned = time.perf_counter() - began
         write_rasters([RasterOutput(ls, out, TOPOGRAPHY)], compression=compression, overviews=overviews)
     wall, processor = time.perf_counter() - began, time.process_time() - processor
-    parts["encode"] = parts.pop("after the last tile") - parts.get("overviews", 0.0) - parts["read back and compare"]
+    parts["encode"] = parts.pop("after the last tile") - parts.get("overviews", 0.0) - parts["read back, flush, digest"]
     return {"plan": planned, "wall": wall, "cpu": processor, "peak": peak_mib(), "tasks": stages.seconds, "writing": parts}
 
 

@@ -26,7 +26,7 @@ from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.memory import file_cache_bytes
 from rusle_engine.core.variables import Variable
-from rusle_engine.files.atomic import atomic_folder, make_folder, put_in_place, require_disk, sha256
+from rusle_engine.files.atomic import atomic_folder, flush, make_folder, put_in_place, require_disk, sha256
 from rusle_engine.files.legend import Colour, Label, attribute_table, colour_map, layer_style
 from rusle_engine.files.sources import Handles
 from rusle_engine.files.staging import BLOCK, Staged, digest, staged
@@ -223,7 +223,15 @@ def _failing_disk(message: str) -> OutputError:
     return error
 
 
-def _finish(sink: _Sink, compression: Compression, overviews: bool, count: _Count) -> Path:
+@dataclass(frozen=True)
+class _Encoded:
+    """A verified file, on the disk itself, with the digest of its bytes."""
+
+    path: Path
+    sha256: str
+
+
+def _finish(sink: _Sink, compression: Compression, overviews: bool, count: _Count) -> _Encoded:
     """The staged raster as a COG beside it, verified; the staged one is removed to make room for the next.
 
     No predictor: maps of erosion repeat their values, and come out smaller and sooner without one (measured: accumulation by 12 and 38 %, C and P
@@ -245,12 +253,20 @@ def _finish(sink: _Sink, compression: Compression, overviews: bool, count: _Coun
                 BIGTIFF="IF_SAFER",
             )
         sink.staged.path.unlink()
-        complete = _reads_back(sink, encoded, count) and _overview_digests(encoded, len(digests)) == digests
+        with ThreadPoolExecutor(threads_in_force()) as pool:
+            settled = pool.submit(_settled, encoded)  # a disk takes its time: meanwhile the others read
+            complete = _reads_back(sink, encoded, count, pool) and _overview_digests(encoded, len(digests)) == digests
     except (RasterioError, OSError) as error:
         raise _write_error(sink.output.path, error) from error
     if not complete:
         raise _failing_disk(f"{sink.output.path} did not read back as it was written. The disk may be full or failing; nothing was kept.")
-    return encoded
+    return _Encoded(encoded, settled.result())
+
+
+def _settled(encoded: Path) -> str:
+    """Flushes the file to the disk; the digest of its bytes."""
+    flush(encoded)
+    return sha256(encoded)
 
 
 def _build_overviews(sink: _Sink) -> list[list[bytes]]:
@@ -293,7 +309,7 @@ def _overview_digests(path: Path, levels: int) -> list[list[bytes]]:
     return found
 
 
-def _reads_back(sink: _Sink, encoded: Path, count: _Count) -> bool:
+def _reads_back(sink: _Sink, encoded: Path, count: _Count, pool: ThreadPoolExecutor) -> bool:
     """Whether every tile decodes to what was handed over, and what a reader needs to make sense of it is there."""
     handles = Handles()
 
@@ -306,11 +322,10 @@ def _reads_back(sink: _Sink, encoded: Path, count: _Count) -> bool:
 
     with rasterio.open(encoded, driver="GTiff") as dataset:
         described = dataset.nodata is not None and dataset.units[0] == sink.output.variable.units
-    with ThreadPoolExecutor(threads_in_force()) as pool:
-        return all(pool.map(same, sink.tiles)) and described
+    return all(pool.map(same, sink.tiles)) and described
 
 
-def _in_place(sink: _Sink, encoded: Path) -> WrittenRaster:
+def _in_place(sink: _Sink, encoded: _Encoded) -> WrittenRaster:
     output = sink.output
     sidecars = []
     if output.labels:
@@ -319,10 +334,10 @@ def _in_place(sink: _Sink, encoded: Path) -> WrittenRaster:
             texts[".qml"] = layer_style(output.labels, output.colors)
         for suffix, text in texts.items():
             place = output.path.with_name(output.path.name + suffix) if suffix == ".aux.xml" else output.path.with_suffix(suffix)
-            temporary = encoded.with_name(place.name)
+            temporary = encoded.path.with_name(place.name)
             temporary.write_text(text, encoding="utf-8", newline="\n")
             put_in_place(temporary, place)
             sidecars.append(place)
-    digest, size = sha256(encoded), encoded.stat().st_size
-    put_in_place(encoded, output.path)
-    return WrittenRaster(output.path, output.kind, size, digest, tuple(sidecars))
+    size = encoded.path.stat().st_size
+    put_in_place(encoded.path, output.path)
+    return WrittenRaster(output.path, output.kind, size, encoded.sha256, tuple(sidecars))
