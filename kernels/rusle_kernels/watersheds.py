@@ -1,11 +1,13 @@
 """Which land drains where, tile by tile: every cell gets the number of the first *mark* on its way down, or the way by which it leaves the tile.
 
-``codes`` are padded tiles of ESRI codes; those of the neighbouring tiles stand in the ring, 255 beyond the raster.
+``codes`` are padded tiles of ESRI codes; those of the neighbouring tiles stand in the ring, 255 beyond the raster. Marks are numbered from 1 in
+row-major order, those of a tile, of a block of tiles (see borders.py) and of the raster alike, so one number becomes another by the numbers of
+the first marks of their rows.
 """
 
 import numpy as np
 
-from rusle_kernels._jit import kernel
+from rusle_kernels._jit import inline, kernel
 from rusle_kernels.borders import perimeter_cell
 from rusle_kernels.neighbours import NODATA_CODE
 
@@ -47,22 +49,24 @@ def mark_link_ends(codes, step_of_code, total, least, inflows, marks):
 
 
 @kernel
-def ways_down(codes, step_of_code, marks, found, leaving, slots, onward):
+def ways_down(codes, step_of_code, marks, found, counts, leaving, slots, onward):
     """Where the way down from each cell leads: ``found`` (padded, int32) is the number of a mark (from 1, row-major), 0 where the way ends
     without one, −3 − k where it leaves the tile by the crossing k.
 
-    ``leaving`` are the crossings' places on the perimeter, ``slots`` the neighbour each leads to; ``onward`` is ``found`` along the perimeter.
-    Returns how many marks there are, how many crossings, and how many cells lead round in a circle.
+    ``counts`` are the marks of each row, ``leaving`` the crossings' places on the perimeter, ``slots`` the neighbour each leads to; ``onward``
+    is ``found`` along the perimeter. Returns how many crossings there are, and how many cells lead round in circles.
     """
     height, width = codes.shape[0] - 2, codes.shape[1] - 2
     way, number, mark = codes.reshape(-1), found.reshape(-1), marks.reshape(-1)
     number[:] = _UNKNOWN
     count = crossings = stuck = 0
     for i in range(1, height + 1):
+        before = count
         for cell in range(i * (width + 2) + 1, i * (width + 2) + width + 1):
             if mark[cell]:
                 count += 1
                 number[cell] = count
+        counts[i - 1] = count - before
     for place in range(onward.size):
         i, j = perimeter_cell(place, height, width)
         cell = (i + 1) * (width + 2) + j + 1
@@ -81,17 +85,19 @@ def ways_down(codes, step_of_code, marks, found, leaving, slots, onward):
             if way[start] == NODATA_CODE:
                 number[start] = NO_MARK
                 continue
-            cell = start
+            cell, walked = start, 0
             while number[cell] == _UNKNOWN:
                 number[cell] = _ON_THE_WAY
+                walked += 1
                 step = step_of_code[way[cell]]
                 if step == 0 or way[cell + step] == NODATA_CODE:
                     number[cell] = NO_MARK
                     break
                 cell += step
-            if number[cell] == _ON_THE_WAY:
-                stuck += 1
-            end = NO_MARK if number[cell] == _ON_THE_WAY else number[cell]
+            end = number[cell]
+            if end == _ON_THE_WAY:
+                stuck += walked
+                continue
             cell = start
             while number[cell] == _ON_THE_WAY:
                 number[cell] = end
@@ -99,39 +105,79 @@ def ways_down(codes, step_of_code, marks, found, leaving, slots, onward):
     for place in range(onward.size):
         i, j = perimeter_cell(place, height, width)
         onward[place] = number[(i + 1) * (width + 2) + j + 1]
-    return count, crossings, stuck
+    return crossings, stuck
+
+
+@inline
+def _renumbered(number, first, new_first):
+    """The number of a mark where the first mark of each row has the number ``new_first`` in place of ``first``."""
+    row = np.searchsorted(first, number, side="right") - 1
+    return new_first[row] + number - first[row]
 
 
 @kernel
-def follow_crossings(entering, onward, labels):
-    """``labels`` := of each crossing, the label where its way ends at last. Returns how many crossings lie on a circle, or lead into one.
+def onward_in_block(onward, first, new_first, crossings_before, out):
+    """``out`` := where the way from each border cell of a tile leads, with marks and crossings in the numbers of its block."""
+    for place in range(onward.size):
+        end = np.int64(onward[place])
+        if end > 0:
+            end = _renumbered(end, first, new_first)
+        elif end < 0:
+            end -= crossings_before
+        out[place] = end
 
-    ``onward`` of each border place is the label where its way ends in its tile (0 or more), or −3 − the crossing by which it goes on.
+
+@kernel
+def follow_crossings(entering, onward, ends):
+    """``ends`` := where the way of each crossing of a block ends: the number of a mark, 0 without one, −3 − k where it leaves the block by the
+    k-th of the crossings that do (``entering`` −1). Returns how many crossings lie on a circle, or lead into one.
+
+    ``onward`` of each border place is the same inside its tile, with all crossings of the block counted.
     """
-    labels[:] = _UNKNOWN
-    stuck = 0
+    ends[:] = _UNKNOWN
+    count = stuck = 0
+    for crossing in range(entering.size):
+        if entering[crossing] < 0:
+            ends[crossing] = -3 - count
+            count += 1
     for start in range(entering.size):
-        crossing, end = np.int64(start), np.int64(_UNKNOWN)
-        while end == _UNKNOWN:
-            if labels[crossing] != _UNKNOWN:
-                end = labels[crossing] if labels[crossing] != _ON_THE_WAY else _ON_THE_WAY
-                break
-            labels[crossing] = _ON_THE_WAY
+        crossing, walked = start, 0
+        while ends[crossing] == _UNKNOWN:
+            ends[crossing] = _ON_THE_WAY
+            walked += 1
             following = onward[entering[crossing]]
             if following >= 0:
-                end = following
-            else:
-                crossing = -3 - following
-        stuck += end == _ON_THE_WAY
-        end = np.int64(0) if end == _ON_THE_WAY else end
-        crossing = np.int64(start)
-        while labels[crossing] == _ON_THE_WAY:
-            labels[crossing] = end
-            following = onward[entering[crossing]]
-            if following >= 0:
+                ends[crossing] = following
                 break
             crossing = -3 - following
+        end = ends[crossing]
+        if end == _ON_THE_WAY:
+            stuck += walked
+            continue
+        crossing = start
+        while ends[crossing] == _ON_THE_WAY:
+            ends[crossing] = end
+            crossing = -3 - onward[entering[crossing]]
     return stuck
+
+
+@kernel
+def ends_through(onward, ends, places, onward_out):
+    """``onward_out`` := where what enters the block at each of ``places`` ends: as ``follow_crossings`` tells it of crossings."""
+    for i in range(places.size):
+        end = np.int64(onward[places[i]])
+        onward_out[i] = ends[-3 - end] if end < 0 else end
+
+
+@kernel
+def label_crossings(ends, first, new_first, beyond, labels):
+    """``labels`` := of each crossing of a block, by where it ends: a mark's label, 0, or that ``beyond`` one of the block's own crossings."""
+    for crossing in range(ends.size):
+        end = np.int64(ends[crossing])
+        if end > 0:
+            labels[crossing] = _renumbered(end, first, new_first)
+        else:
+            labels[crossing] = beyond[-3 - end] if end < 0 else NO_MARK
 
 
 @kernel
