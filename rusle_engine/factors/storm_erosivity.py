@@ -90,7 +90,7 @@ def storm_erosivity(
         missing = line.missing_days(line.gaps(depth))
         attrs |= {} if snow is None else snow.without(line, depth)[1]
         attrs |= model.calendar.require_enough(missing, max_missing_pct)
-    streamed = record == "depth" and snow is None and cut_along_time(values)
+    streamed = snow is None and cut_along_time(values)
     columns = fold_over_time(StormFold(model), values, size=model.size) if streamed else over_time(model.columns, values, size=model.size)
     return erosivity_dataset(columns, _plain(attrs), days_missing=np.float64)
 

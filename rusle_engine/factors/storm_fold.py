@@ -71,11 +71,13 @@ class _Held:
     """Cell, interval and depth [mm] of the rain that is not cut into storms yet, stretch by stretch."""
     unknown: list[tuple[Tile, Tile, Tile]] = field(default_factory=list)
     """Cell, first and last interval of each run without a value, stretch by stretch."""
+    latest: Tile | None = None
+    """The last value of the stretch before, where it is a breakpoint: with it an interval of the next stretch begins."""
 
 
 @dataclass(frozen=True)
 class StormFold:
-    """Storms of depths that come in stretches. Only rain is held, and of it only what belongs to storms that are not over."""
+    """Storms of a record that comes in stretches. Only rain is held, and of it only what belongs to storms that are not over."""
 
     model: StormModel
 
@@ -89,7 +91,12 @@ class StormFold:
 
     def take(self, state: _Held, tile: Tile, first: int, turn: int) -> None:  # noqa: ARG002 (there is one turn)
         line = self.model.line
-        within = slice(first, first + tile.shape[1])
+        if line.record != "depth":
+            tile, first = _with_latest(state, tile, first)
+        count = tile.shape[1] if line.record == "depth" else tile.shape[1] - 1
+        if count == 0:
+            return
+        within = slice(first, first + count)
         depth = replace(line, begin=line.begin[within], end=line.end[within]).depth(tile)
         cell, interval = np.nonzero(depth > 0)
         state.wet.append((cell, interval + first, depth[cell, interval]))
@@ -126,6 +133,12 @@ class StormFold:
             state.tails[k] = _Tail(intervals[begun:].copy(), depths[begun:].copy(), fallen)
             slot = model.calendar.slot(line.moments(storms.start_min))
             np.add.at(state.half_months[k], slot, storms.values[:, 3])
+
+
+def _with_latest(state: _Held, tile: Tile, first: int) -> tuple[Tile, int]:
+    """A stretch of breakpoints from the last one of the stretch before on, and the number of its first interval."""
+    before, state.latest = state.latest, tile[:, -1:].copy()
+    return (tile, first) if before is None else (np.concatenate([before, tile], axis=1), first - 1)
 
 
 def _by_cell(parts: list[tuple[Tile, Tile, Tile]]) -> tuple[Tile, Tile, Tile]:

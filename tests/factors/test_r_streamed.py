@@ -111,6 +111,37 @@ def minutes():
     return rain, {name: (one, r_factor(rain, **one)) for name, one in options.items()}
 
 
+def breakpoints(record):
+    """Such rain between uneven times, nothing being known of the days without any."""
+    depths = grid_of_minutes()
+    pause = np.append(np.diff(depths["time"].values) > np.timedelta64(20, "m"), False)
+    kept = (np.random.default_rng(12).random(len(pause)) < 0.8) | pause
+    missing = np.isnan(depths.values) | pause[:, None, None]
+    if record == "intensity":
+        return depths.copy(data=np.where(missing, np.nan, 3.0 * depths))[kept].assign_attrs(units="mm h-1")
+    return depths.copy(data=np.where(missing, np.nan, np.nancumsum(depths, axis=0)))[kept]
+
+
+@pytest.fixture(scope="module", params=["cumulative", "intensity"])
+def between_breakpoints(request):
+    rain = breakpoints(request.param)
+    options = {"method": "ei30", "max_missing_pct": 60.0, "record": request.param}
+    return rain, options, r_factor(rain, **options)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(200, 20_000), st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 2))
+def test_storms_between_breakpoints_are_the_same_however_time_is_cut(between_breakpoints, times, at_once, held, rows):
+    rain, options, whole = between_breakpoints
+    with dask.config.set(scheduler="threads"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time_folds, "_BYTES_AT_ONCE", 8 * 4 * max(at_once, 20))
+        patch.setattr(storm_fold, "_HELD_AT_MOST", held)
+        streamed = r_factor(rain.chunk({"time": times, "y": rows}), **options).compute()
+    xr.testing.assert_identical(streamed, whole)
+    assert (whole["R"].values[0] > 0).all()
+    assert np.isnan(whole["R"].values[1, 1])
+
+
 @settings(max_examples=8, deadline=None)
 @given(st.sampled_from(["1.27", "0"]), st.integers(200, 20_000), st.integers(20, 3000), st.integers(1, 3000), st.integers(1, 2))
 def test_storms_are_the_same_however_time_is_cut(minutes, gap, times, at_once, held, rows):
@@ -137,3 +168,19 @@ def test_a_pass_over_storms_holds_rain_alone(monkeypatch):
     fold.turn_over(state, 0)
     assert most < 0.1 * (rain > 0).sum()
     assert sum(len(tail.depth) for tail in state.tails) == 0
+
+
+@pytest.mark.parametrize("record", ["cumulative", "intensity"])
+def test_breakpoints_may_come_one_by_one(record):
+    rain = breakpoints(record)[6200:6500, 0, 0]
+    line, values = timeline(rain, record=record, stamp="start", step_min=None, absent_is_dry=False, units=None)
+    model = StormModel(line, line.calendar, StormRules(min_depth_mm=1.0), 100.0, 1.0)
+    series = values.values[None, :]
+    fold = StormFold(model)
+    state = fold.start(1)
+    for first in range(series.shape[1]):
+        fold.take(state, series[:, first : first + 1], first, 0)
+    fold.turn_over(state, 0)
+    whole = model.columns(series)
+    np.testing.assert_array_equal(fold.finish(state), whole)
+    assert whole[0, 0] > 0
