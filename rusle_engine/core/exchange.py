@@ -37,7 +37,7 @@ from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.core.frames import Frames, frame, layered, shared_scratch, waits_on_disk
 from rusle_engine.core.memory import memory_budget, require_memory, usable_threads
 from rusle_engine.core.scratch import Scratch
-from rusle_engine.core.tiles import Layout, Place, Tile, raster_like
+from rusle_engine.core.tiles import Layout, Place, Tile, framed_tile, raster_like
 
 log = logging.getLogger("rusle_engine")
 
@@ -99,16 +99,6 @@ def exchange(problem: Exchange, *arrays: xr.DataArray) -> xr.DataArray:
     return raster_like(first, _lazily(problem, layout, blocks, [array.data for array in arrays if array.ndim == 0]))
 
 
-def _framed(values: Tile, place: Place, around: Any) -> Tile:
-    """The window ``place`` of a raster with the cells around it, ``around`` beyond the raster."""
-    framed = np.full((place.height + 2, place.width + 2), around, values.dtype)
-    top, left = max(place.row - 1, 0), max(place.column - 1, 0)
-    part = values[top : place.row + place.height + 1, left : place.column + place.width + 1]
-    i, j = top - place.row + 1, left - place.column + 1
-    framed[i : i + part.shape[0], j : j + part.shape[1]] = part
-    return framed
-
-
 @dataclass(frozen=True)
 class _Sums:
     """What is known of all cells; arrays in memory, or files mapped into it."""
@@ -145,7 +135,7 @@ def _place(window: tuple[int, int], shape: tuple[int, ...], size: int, shift: in
 def _count(problem: Exchange, sums: _Sums, place: Place) -> int:
     """Count what the cells of a window wait for; returns how many have data."""
     waiting = np.empty((place.height + 2, place.width + 2), np.uint8)
-    problem.count(_framed(sums.receivers, place, 0), _framed(sums.surface, place, np.inf), waiting)
+    problem.count(framed_tile(sums.receivers, place, 0), framed_tile(sums.surface, place, np.inf), waiting)
     inside = waiting[1:-1, 1:-1]
     sums.waiting[place.rows, place.columns] = inside
     return int(np.count_nonzero(inside != DONE))
@@ -157,7 +147,7 @@ def _advance(problem: Exchange, sums: _Sums, place: Place) -> _Handed:
     total = np.zeros((place.height + 2, place.width + 2), np.int64)
     waiting = np.full(total.shape, HANDED_OVER, np.uint8)
     total[inside], waiting[inside] = sums.total[place.rows, place.columns], sums.waiting[place.rows, place.columns]
-    done = problem.advance(_framed(sums.surface, place, np.inf), _framed(sums.receivers, place, 0), place, total, waiting)
+    done = problem.advance(framed_tile(sums.surface, place, np.inf), framed_tile(sums.receivers, place, 0), place, total, waiting)
     sums.total[place.rows, place.columns], sums.waiting[place.rows, place.columns] = total[inside], waiting[inside]
     waiting[inside] = HANDED_OVER
     rows, columns = np.nonzero(waiting != HANDED_OVER)
@@ -221,7 +211,7 @@ def _in_memory(problem: Exchange, layout: Layout, *values: Any) -> Tile:
     numbers = [value for value in values if np.ndim(value) == 0]
 
     def prepared(place: Place) -> tuple[Tile, Tile, Tile]:
-        return problem.prepare(*(_framed(raster, place, around) for raster, around in zip(rasters, problem.around)), *numbers, place)
+        return problem.prepare(*(framed_tile(raster, place, around) for raster, around in zip(rasters, problem.around)), *numbers, place)
 
     with ThreadPoolExecutor(max(1, threads_in_force())) as pool:
         return _gathered(problem, layout, pool.map(prepared, layout.places), numbers)

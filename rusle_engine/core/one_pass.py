@@ -16,7 +16,7 @@ from dask.base import is_dask_collection, tokenize
 
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frames
-from rusle_engine.core.tiles import raster_like
+from rusle_engine.core.tiles import framed_tile, raster_like
 from rusle_engine.core.two_passes import Layout, Place, Tile
 
 _STRIP_CELLS = 2**19
@@ -51,8 +51,10 @@ def _in_memory(function: Filling, rasters: list[Tile], results: tuple[Tile, ...]
     strips = [Place(row, 0, min(size, height - row), width, width) for row in range(0, height, size)]
 
     def fill(place: Place) -> None:
-        others = (np.ascontiguousarray(raster[place.rows]) for raster in rasters[1:])
-        function(_framed(rasters[0], place, ring, around), *others, place, *(result[place.rows] for result in results))
+        tiles = [np.ascontiguousarray(raster[place.rows]) for raster in rasters]
+        if ring:
+            tiles[0] = framed_tile(rasters[0], place, around, ring)
+        function(*tiles, place, *(result[place.rows] for result in results))
 
     if threads == 1 or len(strips) == 1:
         for place in strips:
@@ -60,20 +62,6 @@ def _in_memory(function: Filling, rasters: list[Tile], results: tuple[Tile, ...]
         return
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(fill, strips))
-
-
-def _framed(raster: Tile, strip: Place, ring: int, around: Any) -> Tile:
-    """A strip of ``raster`` with ``ring`` cells around it."""
-    top, bottom = max(strip.row - ring, 0), min(strip.row + strip.height + ring, raster.shape[0])
-    if not ring:
-        return np.ascontiguousarray(raster[top:bottom])
-    framed = np.empty((strip.height + 2 * ring, strip.width + 2 * ring), raster.dtype)
-    first = top - strip.row + ring
-    last = first + bottom - top
-    framed[first:last, ring:-ring] = raster[top:bottom]
-    for beyond in (framed[:first], framed[last:], framed[:, :ring], framed[:, -ring:]):
-        beyond[...] = around
-    return framed
 
 
 def _lazily(function: Filling, arrays: Sequence[xr.DataArray], dtypes: Sequence[Any], ring: int, around: Any) -> list[Any]:

@@ -82,6 +82,19 @@ def joined(sizes: tuple[int, ...], least: int) -> tuple[int, ...]:
     return tuple(pieces)
 
 
+def framed_tile(raster: Tile, place: Place, around: Any, ring: int = 1) -> Tile:
+    """The tile of ``raster`` at ``place`` with ``ring`` cells around it, ``around`` beyond the raster."""
+    top, left = max(place.row - ring, 0), max(place.column - ring, 0)
+    part = raster[top : place.row + place.height + ring, left : place.column + place.width + ring]
+    framed = np.empty((place.height + 2 * ring, place.width + 2 * ring), raster.dtype)
+    first, first_column = top - place.row + ring, left - place.column + ring
+    last, last_column = first + part.shape[0], first_column + part.shape[1]
+    framed[first:last, first_column:last_column] = part
+    for beyond in (framed[:first], framed[last:], framed[:, :first_column], framed[:, last_column:]):
+        beyond[...] = around
+    return framed
+
+
 @dataclass(frozen=True)
 class TwoPasses:
     """The three functions, with what they need: the value around the raster for each array, and bytes.

@@ -19,7 +19,7 @@ from dask.delayed import delayed
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.memory import require_memory, usable_threads
 from rusle_engine.core.tile_graph import borders_in_hand, on_chunks
-from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses, joined, raster_like
+from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses, framed_tile, joined, raster_like
 
 __all__ = ["Layout", "Place", "Tile", "TwoPasses", "two_passes"]
 
@@ -64,16 +64,6 @@ def _require(passes: TwoPasses, layout: Layout, bytes_of_each_cell: float) -> No
     require_memory(cells, need / max(cells, 1), passes.step)
 
 
-def _framed(values: Tile, place: Place, around: Any, ring: int) -> Tile:
-    """The tile with ``ring`` cells around it, ``around`` beyond the raster."""
-    framed = np.full((place.height + 2 * ring, place.width + 2 * ring), around, values.dtype)
-    top, left = max(place.row - ring, 0), max(place.column - ring, 0)
-    part = values[top : place.row + place.height + ring, left : place.column + place.width + ring]
-    i, j = top - place.row + ring, left - place.column + ring
-    framed[i : i + part.shape[0], j : j + part.shape[1]] = part
-    return framed
-
-
 def _in_memory(passes: TwoPasses, layout: Layout, *values: Any) -> tuple[Tile, ...]:
     """Both passes over arrays in memory."""
     rasters = [np.asarray(value) for value in values if np.ndim(value) == 2]
@@ -84,7 +74,7 @@ def _in_memory(passes: TwoPasses, layout: Layout, *values: Any) -> tuple[Tile, .
     states: list[Any] = [None] * len(places)
 
     def begin(k: int) -> Any:
-        tiles = [_framed(raster, places[k], around, passes.ring) for raster, around in zip(rasters, passes.around)]
+        tiles = [framed_tile(raster, places[k], around, passes.ring) for raster, around in zip(rasters, passes.around)]
         record, states[k] = passes.summarise(*tiles, *numbers, places[k])
         return record
 

@@ -17,7 +17,7 @@ from dask.base import is_dask_collection, tokenize
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frame
 from rusle_engine.core.memory import require_memory, usable_threads
-from rusle_engine.core.tiles import Layout, Place, Tile, joined, raster_like
+from rusle_engine.core.tiles import Layout, Place, Tile, framed_tile, joined, raster_like
 
 
 @dataclass(frozen=True)
@@ -82,23 +82,13 @@ def _in_memory(problem: Windows, layout: Layout, rasters: list[Tile]) -> tuple[T
     results = tuple(np.empty(rasters[0].shape, dtype) for dtype in problem.dtypes)
 
     def on_tile(place: Place) -> None:
-        framed = (_framed(raster, place, around, problem.ring) for raster, around in zip(rasters, problem.around))
+        framed = (framed_tile(raster, place, around, problem.ring) for raster, around in zip(rasters, problem.around))
         for result, tile in zip(results, problem.function(*framed, place)):
             result[place.rows, place.columns] = tile
 
     with ThreadPoolExecutor(threads_in_force()) as pool:
         list(pool.map(on_tile, layout.places))
     return results
-
-
-def _framed(raster: Tile, place: Place, around: Any, ring: int) -> Tile:
-    """The window of a tile of ``raster``."""
-    framed = np.full((place.height + 2 * ring, place.width + 2 * ring), around, raster.dtype)
-    top, left = max(place.row - ring, 0), max(place.column - ring, 0)
-    part = raster[top : place.row + place.height + ring, left : place.column + place.width + ring]
-    i, j = top - place.row + ring, left - place.column + ring
-    framed[i : i + part.shape[0], j : j + part.shape[1]] = part
-    return framed
 
 
 def _lazily(problem: Windows, layout: Layout, blocks: list[Any]) -> list[Any]:
