@@ -11,7 +11,7 @@ from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import ENGINEERING, LAND_COVER, Raster, Units, units_of
 from rusle_engine.factors.measures import NamedValues, Undated, measures_of_year, named_values, share_left
 from rusle_engine.factors.tables import ClassTable, class_values, lookup
-from rusle_engine.factors.validation import refuse_unused
+from rusle_engine.factors.validation import refuse_unused, require_choice
 
 EngineeringMethod = Literal["table", "register"]
 
@@ -100,6 +100,8 @@ def e_factor(
     >>> e_factor(landcover=12.0, table={11: 1.0, 12: 0.084}).item()
     0.084
     """
+    require_choice("method of e_factor", method, EngineeringMethod)
+    require_choice("undated", undated, Undated)
     if method == "table":
         refuse_unused("e_factor", method, measures=measures, grid=grid, year=year, conditions=conditions)
         if landcover is None or table is None:

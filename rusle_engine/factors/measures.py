@@ -26,6 +26,7 @@ NamedValues = Mapping[str, float] | Mapping[int, float] | pd.Series | pd.DataFra
 
 _LISTED = 8
 _YEARS = (1900, 2200)
+_WITH_AREA = ("Polygon", "MultiPolygon", "GeometryCollection")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,9 @@ def measures_of_year(
     if "coverage" in table.columns:
         strengths = strengths * _coverages(table["coverage"])
     stands = (built <= year) & (strengths > 0)
+    _refuse_rows(
+        stands & ~table.geom_type.isin(_WITH_AREA).to_numpy(), table.geom_type, "have no outline; expected polygons, buffer lines and points"
+    )
     names = [str(row + 1) for row in table.index[stands]]
     polygons = polygons_on(table[stands], grid, [f"row {name}" for name in names], "measures")
     apart, kept = _strongest_alone(polygons, strengths[stands])

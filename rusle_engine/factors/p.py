@@ -13,7 +13,7 @@ from rusle_engine.core.lift import Tile, pointwise
 from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import CONTOURING, GRASS_MARGINS, LAND_COVER, PRACTICE, SLOPE_ANGLE, STONE_WALLS, Raster, Units, units_of
 from rusle_engine.factors.tables import ClassTable, class_values, lookup, only_in
-from rusle_engine.factors.validation import refuse_unused, validated
+from rusle_engine.factors.validation import refuse_unused, require_choice, validated
 from rusle_kernels import practice as kernels
 
 log = logging.getLogger("rusle_engine")
@@ -150,6 +150,8 @@ def p_factor(
     >>> p_factor(theta=0.1, method="wischmeier_smith1978", units="rad").item()  # 0.1 rad is a slope of 10 %
     0.6
     """
+    require_choice("method of p_factor", method, PracticeMethod)
+    require_choice("practice", practice, Practice)
     parts = {"contouring": contouring, "stone_walls": stone_walls, "grass_margins": grass_margins}
     if method == "panagos2015":
         refuse_unused("p_factor", method, landcover=landcover, table=table, theta=theta, cropland=cropland, slope_classes=slope_classes)

@@ -13,7 +13,7 @@ from rusle_engine.core.lift import Tile
 from rusle_engine.core.variables import RAIN_INTENSITY, RAINFALL
 from rusle_engine.factors.half_months import Calendar
 from rusle_engine.factors.rain_records import Rain, in_date_order, over_dates
-from rusle_engine.factors.validation import require_within
+from rusle_engine.factors.validation import require_choice, require_within
 
 RecordKind = Literal["depth", "cumulative", "intensity"]
 Stamp = Literal["start", "end"]
@@ -150,8 +150,11 @@ def timeline(
     Raises
     ------
     InputError
-        When the times repeat, are not in fixed steps of 1 to 60 minutes where they should be, or the unit is another quantity's.
+        When ``record`` or ``stamp`` is no such choice, the times repeat or are not in fixed steps of 1 to 60 minutes where they should be, or
+        the unit is another quantity's.
     """
+    require_choice("record", record, RecordKind)
+    require_choice("stamp", stamp, Stamp)
     array = over_dates(rain)
     values = in_date_order((RAIN_INTENSITY if record == "intensity" else RAINFALL).require(array, units))
     times = values["time"].values.astype("datetime64[ns]")

@@ -15,6 +15,7 @@ from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import Tile, pointwise
 from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import ELEVATION, Units, units_of
+from rusle_engine.factors.validation import require_choice
 from rusle_engine.factors.variograms import Variogram, VariogramShape, fitted_variogram
 from rusle_kernels import interpolation as kernels
 
@@ -287,6 +288,7 @@ def _scheme(known: Stations, method: InterpolationMethod, power: float, neighbou
         raise InputError(f"power {power:g}, neighbours {neighbours}, smoothing {smoothing:g}: expected more than 0, 1 or more, 0 or more")
     variogram = None
     if method in ("kriging", "external_drift"):
+        require_choice("variogram", shape, VariogramShape)
         values = known.values
         if method == "external_drift":  # what elevation does not explain
             centred = known.z - known.z.mean()
@@ -299,6 +301,7 @@ def _known(
     values: pd.Series, stations: pd.DataFrame, plane: Callable[[Tile, Tile], tuple[Tile, Tile]], method: InterpolationMethod
 ) -> tuple[Stations, list[str]]:
     """The stations that have a value, in the plane; the names of the others."""
+    require_choice("method of interpolation", method, InterpolationMethod)
     needed = ["x", "y", *(["elevation_m"] if method == "external_drift" else [])]
     if absent := [name for name in needed if name not in stations.columns]:
         raise InputError(f"stations has no column {', '.join(absent)}; {method} needs {', '.join(needed)}")

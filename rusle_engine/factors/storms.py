@@ -16,6 +16,7 @@ from rusle_engine.core.variables import TEMPERATURE, Units, units_of
 from rusle_engine.factors.half_months import Calendar
 from rusle_engine.factors.rain_intervals import Gaps, RecordKind, Stamp, Timeline, timeline
 from rusle_engine.factors.rain_records import Rain
+from rusle_engine.factors.validation import require_choice
 from rusle_kernels import storms as kernels
 
 log = logging.getLogger("rusle_engine")
@@ -62,8 +63,9 @@ class StormRules:
     step_correction: StepCorrection | None = None
 
     def __post_init__(self) -> None:
-        if self.energy not in ENERGIES:
-            raise InputError(f"energy is {self.energy!r}; expected one of {', '.join(ENERGIES)}")
+        require_choice("energy", self.energy, Energy)
+        if self.step_correction is not None:
+            require_choice("step_correction", self.step_correction, StepCorrection)
         if not self.gap_h > 0:
             raise InputError(f"gap_h is {self.gap_h:g}; expected more than 0 hours")
         for name in ("gap_depth_mm", "min_depth_mm", "min_15min_mm", "max_i30_mm_h"):
@@ -321,8 +323,9 @@ def storm_table(storms: pd.DataFrame, by: Period = "half_month") -> pd.DataFrame
     Raises
     ------
     InputError
-        When ``storms`` does not say which years it covers.
+        When ``by`` is no such period, ``storms`` does not say which years it covers, or a column of it is gone.
     """
+    require_choice("by", by, Period)
     calendar, sums, missing = by_half_month(storms)
     table = pd.DataFrame({"year": calendar.first_year + np.arange(len(missing)) // 24, "half_month": np.arange(len(missing)) % 24 + 1})
     table = table.assign(**sums, days_missing=missing)
@@ -338,6 +341,8 @@ def by_half_month(storms: pd.DataFrame) -> tuple[Calendar, dict[str, Tile], Tile
     """The calendar of a table of storms, the sums (greatest I30) of each half-month, and the days each lacks."""
     if not {"first_year", "last_year", "days_missing_by_half_month"} <= set(storms.attrs):
         raise InputError("this table of storms does not say which years it covers (its attrs were lost); give what erosive_storms returned")
+    if gone := [name for name in ("start", "depth_mm", "energy_mj_ha", "i30_mm_h", "ei30") if name not in storms]:
+        raise InputError(f"this table of storms has no column {', '.join(gone)}; give what erosive_storms returned, or some of its rows")
     calendar = Calendar(storms.attrs["first_year"], storms.attrs["last_year"])
     slots = len(calendar.days)
     slot = calendar.slot(pd.DatetimeIndex(storms["start"]))

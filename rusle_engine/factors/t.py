@@ -9,7 +9,7 @@ from rusle_engine.core.errors import InputError
 from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import LAND_COVER, ROTATION_ZONE, TILLAGE, Raster, Units, units_of
 from rusle_engine.factors.tables import ClassTable, class_values, lookup, only_in
-from rusle_engine.factors.validation import refuse_unused
+from rusle_engine.factors.validation import refuse_unused, require_choice
 
 TillageMethod = Literal["table", "rotation_zones"]
 
@@ -79,6 +79,7 @@ def t_factor(
     >>> t_factor(landcover=11.0, rotation=7.0, table={7: 0.281}, cropland=[11, 12], method="rotation_zones").item()
     0.281
     """
+    require_choice("method of t_factor", method, TillageMethod)
     if landcover is None or table is None:
         raise InputError(f"t_factor by {method} needs landcover= and table=")
     codes = LAND_COVER.require(landcover, units_of(units, "landcover"))

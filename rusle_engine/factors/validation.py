@@ -1,6 +1,6 @@
 """Values that cannot be right are found where they are read: tile by tile, while the result is computed, in no extra pass."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
@@ -56,6 +56,12 @@ def refuse_unused(function: str, method: str, **arguments: object) -> None:
     given = [name for name, value in arguments.items() if value is not None]
     if given:
         raise InputError(f"{function} by {method} does not use {', '.join(given)}; leave it out, or choose another method")
+
+
+def require_choice(name: str, value: object, choices: Any) -> None:
+    """Refuse a ``value`` of the parameter ``name`` that is not one of ``choices``, a Literal (InputError)."""
+    if value not in get_args(choices):
+        raise InputError(f"{name} is {value!r}; expected one of {', '.join(map(repr, get_args(choices)))}")
 
 
 def out_of_range(variable: Variable, value: float, where: str = "") -> str:

@@ -238,3 +238,18 @@ def test_inputs_that_do_not_belong_together_are_refused(given, message):
 def test_a_register_that_cannot_be_is_refused(change, options, message):
     with pytest.raises(InputError, match=message):
         e_of(change(ONE), **options)
+
+
+def test_what_is_no_method_or_no_rule_is_refused():
+    with pytest.raises(InputError, match="method of e_factor is 'points'; expected one of 'table', 'register'"):
+        rusle.e_factor(landcover=np.array([[1]]), table={1: 1}, method="points")
+    with pytest.raises(InputError, match="undated is 'skip'; expected one of 'refuse', 'standing'"):
+        e_of(register(("terrace", None, box(0, 0, 1, 1))), undated="skip")
+
+
+def test_measures_without_an_outline_are_refused_not_passed_over():
+    measures = register(("terrace", 2000, box(0, 0, 1, 1)), ("bench", 2000, box(1, 0, 2, 1).boundary), ("pit", 2000, box(2, 0, 3, 1).centroid))
+    with pytest.raises(InputError, match=r"rows 2 \(LineString\), 3 \(Point\) have no outline; expected polygons"):
+        e_of(measures)
+    later = register(("terrace", 2000, box(0, 0, 1, 1)), ("bench", 2030, box(1, 0, 2, 1).boundary))
+    assert e_of(later).values[0, 0] == pytest.approx(0.1)  # what does not stand yet is not looked at

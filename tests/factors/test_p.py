@@ -164,3 +164,11 @@ def test_the_product_of_sub_factors():
         p_factor(method="panagos2015", contouring=1.2)
     with pytest.raises(InputError, match="stone_walls"):
         p_factor(method="wischmeier_smith1978", theta=0.1, stone_walls=0.7)
+
+
+def test_what_is_no_method_and_no_practice_is_refused():
+    theta = xr.DataArray([[0.1]], dims=("y", "x"), attrs={"units": "rad"})
+    with pytest.raises(InputError, match="method of p_factor is 'ah537'; expected one of 'table', 'wischmeier_smith1978'"):
+        p_factor(theta=theta, method="ah537")
+    with pytest.raises(InputError, match=r"practice is 'terraces'; expected one of 'contour', .*'terrace'"):
+        p_factor(theta=theta, method="wischmeier_smith1978", practice="terraces")

@@ -172,3 +172,11 @@ def test_undershoot_is_raised_to_the_least_and_stations_without_value_are_named(
 def test_stations_that_cannot_be_used_are_refused(change, method, message):
     with pytest.raises(InputError, match=message):
         interpolate_stations(*change(*network()), grid(), method)
+
+
+def test_an_interpolation_or_a_variogram_that_is_none_is_refused():
+    values, stations = network()
+    with pytest.raises(InputError, match="method of interpolation is 'spline'; expected one of 'idw', 'tps', 'kriging', 'external_drift'"):
+        interpolate_stations(values, stations, grid(), "spline")
+    with pytest.raises(InputError, match="variogram is 'linear'; expected one of 'spherical'"):
+        cross_validation(values, stations, "kriging", variogram="linear")

@@ -438,3 +438,26 @@ def test_the_caller_s_record_is_not_touched_and_its_order_does_not_matter():
     storms = erosive_storms(rain)
     pd.testing.assert_series_equal(rain, kept)
     assert storms["ei30"].item() == pytest.approx(56.81052, abs=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "choices"),
+    [
+        ("energy", "mcgregor", "'mcgregor1995', 'brown_foster1987'"),
+        ("record", "depths", "'depth', 'cumulative', 'intensity'"),
+        ("stamp", "middle", "'start', 'end'"),
+        ("step_correction", "panagos2015", "'yin2007', 'yue2020'"),
+    ],
+)
+def test_a_choice_that_is_none_is_refused_not_taken_for_another(option, value, choices):
+    for function in (erosive_storms, lambda rain, **options: r_factor(rain, method="ei30", **options)):
+        with pytest.raises(InputError, match=f"{option} is '{value}'; expected one of {choices}"):
+            function(steps(STORM_A, 30), **{option: value})
+
+
+def test_a_table_of_storms_has_three_periods_and_needs_its_columns():
+    storms = erosive_storms(steps(STORM_A, 30))
+    with pytest.raises(InputError, match="by is 'event'; expected one of 'half_month', 'month', 'year'"):
+        storm_table(storms, "event")
+    with pytest.raises(InputError, match="no column ei30"):
+        erosivity_of_storms(storms.drop(columns="ei30"))

@@ -75,3 +75,8 @@ def test_lazy_equals_eager_on_any_tiling(rows, columns, tile):
     assert lazy.dtype == eager.dtype == lazy.compute().dtype == np.float64
     assert lazy.values.tobytes() == eager.values.tobytes()
     assert (landcover.dtype, rotation.dtype) == (np.uint8, np.uint8)
+
+
+def test_what_is_no_method_is_refused():
+    with pytest.raises(InputError, match="method of t_factor is 'zones'; expected one of 'table', 'rotation_zones'"):
+        rusle.t_factor(landcover=np.array([[1]]), table={1: 1}, method="zones")
