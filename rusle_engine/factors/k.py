@@ -252,10 +252,21 @@ def _equation(layers: Mapping[str, xr.DataArray], scheme: Scheme) -> xr.DataArra
     def guarded(*arguments: Any) -> None:
         for tile, name in zip(arguments[len(texture) :], names):
             require_within(tile, _VARIABLES[name])
+        if scheme.method in NOMOGRAPH:
+            _require_part(arguments[len(texture)], of=arguments[0])
         kernel(*arguments)
 
     limits = (scheme.most_organic_matter_pct,) if scheme.method in NOMOGRAPH else ()
     return pointwise(guarded, *texture, *(layers[name] for name in names), parameters=(_per(organic, scheme.method), *limits, *closure))
+
+
+def _require_part(very_fine: Tile, *, of: Tile) -> None:
+    """Refuse very fine sand that is more than all sand, by more than rounding (InputError)."""
+    beyond = very_fine > of + 0.5
+    if beyond.any():
+        raise InputError(
+            f"very_fine_sand is {very_fine[beyond][0]:g} % where sand is {of[beyond][0]:g} %; expected a part of the sand, in percent of the soil"
+        )
 
 
 def _organic(layers: Mapping[str, xr.DataArray]) -> str:

@@ -34,6 +34,13 @@ WITH_ORGANIC = ("williams1990", "zhang2008", "torri1997", *NOMOGRAPH)
 OF_CARBON = ("williams1990", "zhang2008")
 """Equations in organic carbon; the others are in organic matter."""
 
+_OPTIONS_OF: dict[str, tuple[str, ...]] = {
+    "estimate_very_fine_sand": NOMOGRAPH,
+    "most_organic_matter_pct": NOMOGRAPH,
+    "curve": ("renard1997",),
+}
+"""Options that only some methods take."""
+
 _EPIC_FORMULA = (
     "{0.2 + 0.3 exp[-0.0256 SAN (1 - SIL/100)]} [SIL/(CLA + SIL)]^0.3 {1 - 0.25 C/[C + exp(3.72 - 2.95 C)]} "
     "{1 - 0.7 SN1/[SN1 + exp(-5.51 + 22.9 SN1)]}, SN1 = 1 - SAN/100"
@@ -118,6 +125,14 @@ class Scheme:
         for name, choices in (("method", ErodibilityMethod), ("particle_limits", ParticleLimits), ("curve", DiameterCurve)):
             if getattr(self, name) not in get_args(choices):
                 raise InputError(f"{name} {getattr(self, name)!r} is not known; choose one of {', '.join(get_args(choices))}")
+        if not self.closure_tolerance_pct >= 0 or not self.most_organic_matter_pct >= 0:
+            raise InputError(
+                f"closure_tolerance_pct is {self.closure_tolerance_pct:g} and most_organic_matter_pct {self.most_organic_matter_pct:g}; "
+                "expected 0 or more of each [%]"
+            )
+        unused = [name for name, methods in _OPTIONS_OF.items() if self.method not in methods and getattr(self, name) != getattr(Scheme, name)]
+        if unused:
+            raise InputError(f"k_factor by {self.method} does not use {', '.join(unused)}; leave it out, or choose another method")
 
     @property
     def needed(self) -> list[str]:

@@ -245,3 +245,23 @@ def test_lazy_equals_eager_on_any_tiling(method, tile):
         assert lazy[name].dtype == eager[name].dtype == lazy[name].compute().dtype
         assert lazy[name].values.tobytes() == eager[name].values.tobytes()
     assert all(labelled[name].identical(before[name]) for name in labelled)
+
+
+def test_very_fine_sand_is_a_part_of_the_sand():
+    with pytest.raises(InputError, match="very_fine_sand is 10 % where sand is 5 %; expected a part of the sand"):
+        nomograph(60, 10, 35, 1.0, 2, 3)
+    assert nomograph(55, 30, 15, 1.0, 2, 3, method="rusle2_fine").item() > 0  # all of it
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "reason"),
+    [
+        ("williams1990", {"curve": "few_stones"}, "k_factor by williams1990 does not use curve"),
+        ("williams1990", {"estimate_very_fine_sand": True}, "k_factor by williams1990 does not use estimate_very_fine_sand"),
+        ("torri1997", {"most_organic_matter_pct": 6.0}, "k_factor by torri1997 does not use most_organic_matter_pct"),
+        ("williams1990", {"closure_tolerance_pct": -1.0}, "closure_tolerance_pct is -1"),
+    ],
+)
+def test_options_that_say_nothing_to_the_method_are_refused(method, options, reason):
+    with pytest.raises(InputError, match=reason):
+        k_factor(**texture("A"), soc=0.5, method=method, **options)
