@@ -25,6 +25,7 @@ from rusle_engine.core.variables import (
     units_of,
 )
 from rusle_kernels import soil_loss as kernels
+from rusle_kernels import tables
 
 Tile = np.ndarray[Any, Any]
 
@@ -49,6 +50,8 @@ def read_only(tile: Tile, dtype: Any) -> Tile:
     return view
 
 
+_MOST_SI_K = ERODIBILITY.valid_range[1] + 1e-6
+"""Above it is more than the rounding of a float32 raster."""
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -100,7 +103,8 @@ def soil_loss(
     Raises
     ------
     InputError
-        When C or P is mixed with B, E or T, when a unit is wrong, or when A is negative or infinite (for lazy arrays when computed).
+        When C or P is mixed with B, E or T, when a unit is wrong, or (for lazy arrays when computed) when a K lies between 0.1 and 1, which is
+        in US units, or A is negative or infinite.
     GridMismatchError
         When two factors lie on different grids.
 
@@ -111,8 +115,14 @@ def soil_loss(
     """
     arrays = factor_arrays({"r": r, "k": k, "ls": ls, "c": c, "p": p, "b": b, "e": e, "t": t}, units)
     places = Places(arrays)
+    k_at = places.raster_of("k")
     rasters = places.rasters or [xr.DataArray(np.nan)]  # numbers alone make a number
-    multiply = places.multiply if places.rasters else lambda _, out: places.multiply(out)
+
+    def multiply(*tiles_and_out: Tile) -> None:
+        *tiles, out = tiles_and_out if places.rasters else tiles_and_out[-1:]
+        refuse_us_erodibility(np.array([[places.numbers[_PLACE["k"]]]]) if k_at is None else tiles[k_at])
+        places.multiply(*tiles, out)
+
     a = pointwise(multiply, *rasters, dtype=np.float32, input_dtypes=[places.dtype] * len(rasters))
     return SOIL_LOSS.describe(a, factors=" ".join(FACTORS[name].symbol for name in arrays))
 
@@ -160,6 +170,11 @@ class Places:
                 self.rasters.append(array)
         self.dtype = np.dtype(np.float32 if all(array.dtype == np.float32 for array in self.rasters) else np.float64)
 
+    def raster_of(self, name: str) -> int | None:
+        """Which of the rasters is that factor; None where it is a number."""
+        place = _PLACE[name]
+        return int(self.steps[:place].sum()) if self.steps[place] else None
+
     def of_tile(self, tiles: Sequence[Tile], width: int) -> tuple[Any, ...]:
         """The first arguments of a kernel, for one tile of every raster."""
         ones = read_only(np.ones((1, width)), self.dtype)
@@ -171,6 +186,18 @@ class Places:
         *tiles, out = tiles_and_out
         if kernels.product(*self.of_tile(tiles, out.shape[1]), _FLOAT32_MAX, out):
             raise impossible_loss(out, _FLOAT32_MAX)
+
+
+def refuse_us_erodibility(k: Tile) -> None:
+    """Refuse a K that only US units explain; R in SI times such a K is 7.6 times too high (InputError)."""
+    if tables.first_outside(k, -np.inf, _MOST_SI_K) < 0:
+        return
+    suspect = k[(k > _MOST_SI_K) & (k < 1.0)]
+    if suspect.size:
+        raise InputError(
+            f"K (soil erodibility factor) is {suspect[0]:g}; expected 0 to {ERODIBILITY.valid_range[1]:g} [{ERODIBILITY.units}]."
+            " A K this high is almost surely in US units: declare units 'US K', which are converted; else correct the value."
+        )
 
 
 def impossible_loss(a: Tile, largest: float) -> InputError:

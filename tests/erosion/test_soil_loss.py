@@ -140,3 +140,17 @@ def test_a_wrong_unit_is_refused():
 def test_an_impossible_loss_is_an_error(wrong):
     with pytest.raises(InputError, match=r"A .* has the value"):
         soil_loss(np.array([[1.0, wrong, np.nan]]), 1.0, 1.0)
+
+
+@pytest.mark.parametrize("k", [0.42, np.full((5, 6), 0.42), np.full((5, 6), 0.42, np.float32)])
+def test_a_k_that_only_us_units_explain_is_refused(k):
+    f = factors(5, 6)
+    with pytest.raises(InputError, match=r"K \(soil erodibility factor\) is 0.42; expected 0 to 0.1.*US K"):
+        soil_loss(1500.0, k, 1.0, 0.2, 1.0)
+    with pytest.raises(InputError, match="US K"):
+        soil_loss(f["r"].chunk(y=2), k, f["ls"], f["c"]).compute()
+    assert np.nanmax(soil_loss(1500.0, k, 1.0, units={"k": "US K"})) == pytest.approx(1500 * 0.42 * 0.131714, rel=1e-6)
+
+
+def test_the_highest_k_in_si_passes_whatever_it_was_rounded_to():
+    assert soil_loss(1000.0, np.full((1, 1), 0.1, np.float32), 1.0).item() == pytest.approx(100)
