@@ -1,4 +1,4 @@
-"""The graph over tile borders at the size of a nation: bytes and seconds of each level, for filling with directions and for accumulation.
+"""The graphs over tile borders at the size of a nation: bytes and seconds of each level, for filling with directions, accumulation and labels.
 
     python benchmarks/borders.py
 
@@ -6,7 +6,8 @@ The raster has N × N tiles (``--tiles``, 156: with tiles of 2048 × 2048 it has
 two tiles under a tilt, in whole millimetres, so that every tile is one of sixteen moved: at a corner, at an edge or inside. Those are
 summarised in truth, their records moved to where the tiles lie, and merged in blocks as a run would (``--block``). Of blocks that are the same
 but for their place one is merged; all levels above are merged whole. Going down, the same blocks are spread, and a few others, and answers to
-tiles compared with those of a raster of four by four tiles solved in one level: they must be equal, moved. Seconds are CPU time.
+tiles compared with those of a raster of four by four tiles solved in one level: they must be equal, moved. Labels are held against counting
+all marks row by row, and against walking from tile to tile. Seconds are CPU time.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property, partial
 from itertools import product
 from typing import Any
 
@@ -23,7 +25,9 @@ from terrain import fractal_patch
 
 from rusle_engine.core.lift import Layout, Place
 from rusle_engine.core.tile_graph import BLOCK
-from rusle_engine.terrain import accumulation, border_graph, crossings, drainage
+from rusle_engine.terrain import accumulation, border_graph, crossings, drainage, labels, watersheds
+from rusle_engine.terrain.flow import flow_accumulation
+from rusle_kernels.borders import perimeter_cell, perimeter_place
 
 Array = np.ndarray[Any, Any]
 
@@ -31,6 +35,10 @@ PERIOD = 2
 """Tiles after which the surface repeats itself, along each side."""
 SMALL = 4
 """Tiles along a side of the small raster: two that lie at edges, and as many inside as the surface's period."""
+MIN_CELLS = 1000
+"""How many cells make a stream where pieces between confluences are labelled."""
+WALKS = 10
+"""How many crossings of a tile are followed from tile to tile."""
 TILT_MM = 400, 150
 """How much the surface rises from row to row and from column to column."""
 
@@ -77,7 +85,7 @@ class Drainage:
         nodes, edges = (record.terminals - 1) / record.border.size, record.edges.keys.size / record.border.size
         return f"{nodes:.2f} nodes and {edges:.2f} edges for each border cell"
 
-    def same(self, expected: Any, answer: Any) -> bool:
+    def right(self, expected: Any, _known: Any, _tile: int, answer: Any) -> bool:
         return all(np.array_equal(getattr(expected, field.name), getattr(answer, field.name)) for field in fields(expected))
 
     def moved_state(self, state: Any, old: Place, new: Place) -> Any:
@@ -100,12 +108,40 @@ class Accumulation:
     def counted(self, record: Any) -> str:
         return f"{record.leaving.size / record.onward.size:.2f} crossings for each border cell"
 
-    def same(self, expected: Any, answer: Any) -> bool:
+    def right(self, expected: Any, _known: Any, _tile: int, answer: Any) -> bool:
         """The ways are the same; how much comes along them depends on all that lies above."""
         return np.array_equal(expected > 0, answer > 0)
 
     def moved_state(self, state: Any, _old: Place, new: Place) -> Any:
         return replace(state, place=new)
+
+
+class Labelling:
+    """Labels: records are the same wherever they lie, for they number their own marks; answers depend on all marks above."""
+
+    graph: Any = labels
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def moved_record(self, record: Any, _old: Place, _new: Place) -> Any:
+        return record
+
+    def moved_answer(self, answer: Any, _old: Place, _new: Place) -> Any:
+        return answer
+
+    def moved_state(self, state: Any, _old: Place, _new: Place) -> Any:
+        return state
+
+    def counted(self, record: Any) -> str:
+        crossing, marks = record.leaving.size / record.onward.size, record.counts.sum() / record.onward.size
+        return f"{crossing:.2f} crossings and {marks:.2f} marks for each border cell"
+
+    def right(self, _expected: Any, known: "Moved", tile: int, answer: Any) -> bool:
+        """All first labels by counting, and some of those that crossings lead to by walking."""
+        firsts = known.first_labels[:, tile // known.side] + known.marks_to_the_left(tile)
+        chosen = np.random.default_rng(tile).integers(0, answer.beyond.size, WALKS if answer.beyond.size else 0)
+        return np.array_equal(answer.firsts, firsts) and all(answer.beyond[k] == known.label_by_walking(tile, int(k)) for k in chosen)
 
 
 def _rise(old: Place, new: Place) -> np.int32:
@@ -133,8 +169,8 @@ def small_raster(tile: int) -> tuple[Layout, list[Array]]:
     return layout, [padded[place.row : place.row + tile + 2, place.column : place.column + tile + 2].copy() for place in layout.places]
 
 
-def small_records(layout: Layout, tiles: list[Array]) -> tuple[list[Any], list[Any]]:
-    """The records of the small raster's tiles for both graphs; the second of directions by the first."""
+def small_records(layout: Layout, tiles: list[Array]) -> dict[Any, list[Any]]:
+    """The records of the small raster's tiles for each graph; all others of directions by the first."""
     order = Millimetres()
     records, states = zip(*[drainage.summarise(tile, place, order=order) for tile, place in zip(tiles, layout.places)])
     height, width = sum(layout.heights), sum(layout.widths)
@@ -148,11 +184,22 @@ def small_records(layout: Layout, tiles: list[Array]) -> tuple[list[Any], list[A
         assert np.array_equal(seam[tile - 1, tile:-tile], seam[3 * tile - 1, tile:-tile])
         assert np.array_equal(seam[tile, tile:-tile], seam[3 * tile, tile:-tile])
     ones = np.ones(height, np.int64)
-    sums = []
-    for place in layout.places:
-        padded = codes[place.row : place.row + tile + 2, place.column : place.column + tile + 2].copy()
-        sums.append(accumulation.summarise_rows(padded, place, amounts=ones, scale=1.0)[0])
-    return list(records), sums
+    sums = [accumulation.summarise_rows(_window(codes, place, 1), place, amounts=ones, scale=1.0)[0] for place in layout.places]
+    outlets = [labels.summarise(_window(codes, place, 1), place, marking=watersheds.outlets, ring=1)[0] for place in layout.places]
+    total = np.pad(flow_accumulation(codes[1:-1, 1:-1]).values, 2, constant_values=np.nan)
+    codes, marking = np.pad(codes, 1, constant_values=255), partial(watersheds.link_ends, least=MIN_CELLS)
+    both = [(_window(codes, place, 2), _window(total, place, 2), place) for place in layout.places]
+    pieces = [labels.summarise(*rasters, marking=marking, ring=2)[0] for rasters in both]
+    return {
+        Drainage(): list(records),
+        Accumulation(): sums,
+        Labelling("basins"): outlets,
+        Labelling(f"pieces between confluences of streams of {MIN_CELLS} cells"): pieces,
+    }
+
+
+def _window(padded: Array, place: Place, ring: int) -> Array:
+    return padded[place.row : place.row + place.height + 2 * ring, place.column : place.column + place.width + 2 * ring].copy()
 
 
 def kinds(pieces: int, last: int) -> list[int]:
@@ -194,7 +241,8 @@ class Moved:
 
     def __init__(self, kind: Any, records: list[Any], small: Layout, layout: Layout):
         self._kind, self._records, self._old, self.places = kind, records, small.places, layout.places
-        self.standing = [SMALL * i + j for i, j in product(kinds(len(layout.heights), SMALL - 1), repeat=2)]
+        self.side = len(layout.heights)
+        self.standing = [SMALL * i + j for i, j in product(kinds(self.side, SMALL - 1), repeat=2)]
 
     def __len__(self) -> int:
         return len(self.places)
@@ -203,6 +251,38 @@ class Moved:
         own = self.standing[tile]
         return self._kind.moved_record(self._records[own], self._old[own], self.places[tile])
 
+    def marks_to_the_left(self, tile: int) -> Array:
+        """Of each row of a tile, how many marks lie in the tiles to its left."""
+        beside = np.bincount(self.standing[tile - tile % self.side : tile], minlength=len(self._records))
+        return sum(times * record.counts.astype(np.int64) for times, record in zip(beside, self._records))
+
+    @cached_property
+    def first_labels(self) -> Array:
+        """The label of the first mark in each row of the raster: rows of a tile × rows of tiles."""
+        last = [self.side * (row + 1) - 1 for row in range(self.side)]
+        counts = np.stack([self.marks_to_the_left(tile) + self[tile].counts for tile in last])
+        return (1 + np.cumsum(counts) - counts.ravel()).reshape(counts.shape).T
+
+    def label_by_walking(self, tile: int, crossing: int) -> int:
+        """The label that a crossing leads to."""
+        while True:
+            size = self.places[tile].height
+            i, j = perimeter_cell(int(self[tile].leaving[crossing]), size, size)
+            slot = int(self[tile].slots[crossing])
+            down, right = divmod(slot + (slot >= 4), 3)
+            i, j = i + down - 1, j + right - 1
+            tile += self.side * (i // size) + j // size
+            end = int(self[tile].onward[perimeter_place(i % size, j % size, size, size)])
+            if end >= 0:
+                break
+            crossing = -3 - end
+        if end == 0:
+            return 0
+        up_to = np.cumsum(self[tile].counts)
+        row = int(np.searchsorted(up_to, end))
+        rank = end - 1 - (int(up_to[row - 1]) if row else 0)
+        return int(self.first_labels[row, tile // self.side] + self.marks_to_the_left(tile)[row]) + rank
+
 
 def solve_in_levels(kind: Any, known: Any, layout: Layout, block: int, depth: int, look: Callable[[int, Any], None]) -> dict[int, Any]:
     """Answers to the pieces of ``layout``, blocks where ``depth`` is above 0, else tiles: then only to those in blocks that are merged.
@@ -210,6 +290,7 @@ def solve_in_levels(kind: Any, known: Any, layout: Layout, block: int, depth: in
     Prints what each level takes. ``look(tile, answer)`` sees each answer to a tile.
     """
     if len(known) <= block * block:
+        known = list(known)
         answers, seconds = timed(lambda: kind.graph.solve(known, layout))
         most = bytes_in_hand(lambda: kind.graph.solve(known, layout))
         print(
@@ -282,7 +363,7 @@ def main() -> None:
     small, heights = small_raster(tile)
     layout = Layout((tile,) * tiles, (tile,) * tiles)
     print(f"{tiles} × {tiles} tiles of {tile} × {tile}: {(tiles * tile) ** 2:.3g} cells; blocks of {block} × {block}")
-    for kind, records in zip((Drainage(), Accumulation()), small_records(small, heights)):
+    for kind, records in small_records(small, heights).items():
         start = time.perf_counter()
         known, each = Moved(kind, records, small, layout), size_of(records[SMALL + 1])
         print(f"\n{kind.name}: a tile's record has {each / 1e3:.0f} kB, all {tiles**2 * each / 1e9:.2f} GB; {kind.counted(records[SMALL + 1])}")
@@ -291,11 +372,11 @@ def main() -> None:
 
         def look(tile: int, answer: Any, kind: Any = kind, known: Moved = known, expected: Any = expected, seen: list[int] = seen) -> None:
             own = known.standing[tile]
-            assert kind.same(kind.moved_answer(expected[own], small.places[own], known.places[tile]), answer), tile
+            assert kind.right(kind.moved_answer(expected[own], small.places[own], known.places[tile]), known, tile, answer), tile
             seen.append(tile)
 
         solve_in_levels(kind, known, layout, block, 0, look)
-        print(f"{len(seen)} tiles' answers are as in the small raster; {time.perf_counter() - start:.0f} s by the wall")
+        print(f"{len(seen)} tiles' answers are right; {time.perf_counter() - start:.0f} s by the wall")
     print(f"\npeak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 

@@ -28,6 +28,8 @@ from rusle_kernels.borders import perimeter_size
 from rusle_kernels.neighbours import NODATA_CODE
 
 TILE_SIZE = 512
+BORDER_BYTES = 24.0
+"""Bytes of each border cell of a tile in the graph: where its way ends, half a crossing, a quarter of a row (measured: 20)."""
 MOST_LABELS = 2**31 - 1
 """What labels of 32 bits tell apart."""
 
@@ -107,12 +109,8 @@ def merge(records: Sequence[Ways], layout: Layout, place: Place) -> tuple[Ways, 
     leaving_starts, border_starts = starts_of([record.leaving.size for record in records]), perimeter_starts(layout)
     leaving, slots = (np.concatenate([getattr(record, part) for record in records]) for part in ("leaving", "slots"))
     counts = _counts_of_columns(records, layout)
-    firsts = _firsts(counts.sum(axis=0))
-    index = index_type(max(int(border_starts[-1]), int(firsts[-1])) + 3)
-    onward = np.empty(int(border_starts[-1]), index)
-    of_tiles = zip(records, _firsts_of_tiles(counts, firsts, layout), leaving_starts, pairwise(border_starts))
-    for record, new_firsts, crossings_before, (first, last) in of_tiles:
-        watersheds.onward_in_block(record.onward, _firsts(record.counts), new_firsts, crossings_before, onward[first:last])
+    onward = _onward_in_block(records, counts, layout, leaving_starts, border_starts)
+    index = onward.dtype
     entering, ends = np.empty(leaving.size, index), np.empty(leaving.size, index)
     stream_graph.entering_places(leaving_starts, *cuts, border_starts, leaving, slots, entering)
     stuck = watersheds.follow_crossings(entering, onward, ends)
@@ -127,6 +125,17 @@ def merge(records: Sequence[Ways], layout: Layout, place: Place) -> tuple[Ways, 
     through = np.empty(places.size, index)
     watersheds.ends_through(onward, ends, places, through)
     return Ways(counts.sum(axis=0, dtype=np.int32), outer, slots[outwards], through), BlockWays(layout, counts, leaving_starts, ends)
+
+
+def _onward_in_block(records: Sequence[Ways], counts: Array, layout: Layout, leaving_starts: Array, border_starts: Array) -> Array:
+    """Where the way from each border cell of all tiles ends in its tile, in the block's numbers of marks and crossings."""
+    firsts = _firsts(counts.sum(axis=0))
+    greatest = max(int(firsts[-1]) - 1, 3 + int(border_starts[-1]))
+    onward = np.empty(int(border_starts[-1]), index_type(greatest))
+    of_tiles = zip(records, _firsts_of_tiles(counts, firsts, layout), leaving_starts, pairwise(border_starts))
+    for record, new_firsts, crossings_before, (first, last) in of_tiles:
+        watersheds.onward_in_block(record.onward, _firsts(record.counts), new_firsts, crossings_before, onward[first:last])
+    return onward
 
 
 def _counts_of_columns(records: Sequence[Ways], layout: Layout) -> Array:
@@ -208,7 +217,7 @@ def labels_downstream(step: str, marking: Marking, *, around: tuple[Any, ...] = 
         dtypes=(np.dtype(np.int32),),
         working_bytes=12.0 + 8.0 * len(around),
         state_bytes=4.0,
-        border_bytes=32.0,
+        border_bytes=BORDER_BYTES,
         tile_size=TILE_SIZE,
         merge=merge,
         spread=spread,

@@ -17,13 +17,15 @@ from rusle_kernels import watersheds
 from rusle_kernels.neighbours import NODATA_CODE
 
 
-def _outlets(codes: Array, _place: Place) -> Array:
+def outlets(codes: Array, _place: Place) -> Array:
+    """Marks of a tile where water leaves the raster, or drains into nodata."""
     marks = np.empty(codes.shape, np.uint8)
     watersheds.mark_outlets(codes, steps_of_codes(codes.shape[1]), marks)
     return marks
 
 
-def _link_ends(codes: Array, _place: Place, total: Array, *, least: int) -> Array:
+def link_ends(codes: Array, _place: Place, total: Array, *, least: int) -> Array:
+    """Marks of a tile where streams of ``least`` cells end: at outlets, and just before they meet."""
     marks = np.empty(codes.shape, np.uint8)
     watersheds.mark_link_ends(codes, steps_of_codes(codes.shape[1]), total, least, np.zeros(codes.shape, np.uint8), marks)
     return marks
@@ -54,7 +56,7 @@ def basins(d8: Raster) -> xr.DataArray:
     Raises
     ------
     InputError
-        When a code is none of the nine, or directions lead round in a circle.
+        When a code is none of the nine, directions lead round in a circle, or there are more than 2³¹ − 1 basins.
 
     Examples
     --------
@@ -62,7 +64,7 @@ def basins(d8: Raster) -> xr.DataArray:
     >>> basins(np.array([[16, 16, 1, 0]], np.uint8)).values.tolist()
     [[1, 1, 2, 2]]
     """
-    (labels,) = two_passes(labels_downstream("basins", _outlets), require_directions(d8))
+    (labels,) = two_passes(labels_downstream("basins", outlets), require_directions(d8))
     return BASIN.describe(labels, nodata=0)
 
 
@@ -88,7 +90,7 @@ def sub_basins(d8: Raster, *, min_cells: int) -> xr.DataArray:
     Raises
     ------
     InputError
-        When ``min_cells`` is below 1, a code is none of the nine, or directions lead round in a circle.
+        When ``min_cells`` is below 1, a code is none of the nine, directions lead round in a circle, or there are more than 2³¹ − 1 pieces.
 
     Examples
     --------
@@ -99,7 +101,7 @@ def sub_basins(d8: Raster, *, min_cells: int) -> xr.DataArray:
     """
     require_stream(min_cells)
     codes = require_directions(d8)
-    passes = labels_downstream("sub_basins", partial(_link_ends, least=min_cells), around=(NODATA_CODE, np.nan), ring=2)
+    passes = labels_downstream("sub_basins", partial(link_ends, least=min_cells), around=(NODATA_CODE, np.nan), ring=2)
     (labels,) = two_passes(passes, codes, flow_accumulation(codes))
     return BASIN.describe(labels, nodata=0, min_cells=min_cells)
 
