@@ -176,17 +176,17 @@ def sample(
 def methods(formulas: Formulas = None, as_json: Json = False, debug: Debug = False) -> None:
     """List the methods and their sources.
 
-    Whose equation, from which inputs, and whether its source was read.
+    Whose equation, from which inputs, in which unit, and whether its source was read.
     """
     with Talk(debug=debug, as_json=as_json) as talk:
         load_formulas(formulas)
         from rusle_engine.runs.signatures import method_rows
 
         rows = method_rows()
-        table = [("KEY", "METHOD", "STATUS", "INPUTS", "SOURCE")]
-        table += [(r["key"] or f"{r['factor']} (Python)", r["method"], r["status"], ", ".join(r["inputs"]), r["source"]) for r in rows]
-        widths = [max(len(row[column]) for row in table) for column in range(4)]
-        lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[4]]) for row in table]
+        table = [("KEY", "METHOD", "STATUS", "UNITS", "INPUTS", "SOURCE")]
+        table += [(r["key"] or f"{r['factor']} (Python)", r["method"], r["status"], r["units"], ", ".join(r["inputs"]), r["source"]) for r in rows]
+        *padded, _ = [max(map(len, column)) for column in zip(*table)]
+        lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, padded)), row[-1]]) for row in table]
         talk.give("\n".join(lines), methods=rows)
 
 

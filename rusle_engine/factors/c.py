@@ -11,7 +11,7 @@ import xarray as xr
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.lift import Tile, pointwise
 from rusle_engine.core.variables import COVER, LAND_COVER, LEAF_AREA_INDEX, NDVI, Raster, Units, units_of
-from rusle_engine.factors.c_methods import METHODS
+from rusle_engine.factors.c_methods import METHODS, NESTED_KEYS, PARTS
 from rusle_engine.factors.cover_layers import aligned, cover_index, limits, mean_of_ratios, weighted_by_erosivity
 from rusle_engine.factors.crop_calendar import erosivity_by_half_month, ratios_by_class
 from rusle_engine.factors.ndvi_bounds import Bound
@@ -20,7 +20,7 @@ from rusle_engine.factors.tables import ClassTable, class_values, lookup, refuse
 from rusle_engine.factors.validation import refuse_unused, validated
 from rusle_kernels import cover
 
-__all__ = ["METHODS", "c_factor"]
+__all__ = ["METHODS", "NESTED_KEYS", "PARTS", "c_factor"]
 
 log = logging.getLogger("rusle_engine")
 

@@ -105,3 +105,17 @@ METHODS = {
         valid_for="cropland with field data; other classes by rows of ratios",
     ),
 }
+
+PARTS = {
+    "dimidiate_pixel": MethodInfo(
+        equation="FVC = (NDVI - NDVI_s)/(NDVI_v - NDVI_s), held to 0 to 1",
+        source="dimidiate pixel model, as papers use it; bounds fixed, or percentiles of all dates and the whole region",
+        inputs=("ndvi", "ndvi_soil", "ndvi_vegetation"),
+        units="1",
+        status="verified",
+        formula_id="C-1",
+        valid_for="land with vegetation; of C and of B",
+    ),
+}
+"""What methods of C are made of, under a name of its own."""
+NESTED_KEYS = {"dimidiate_pixel": "C.ndvi_soil"}

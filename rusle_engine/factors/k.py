@@ -32,8 +32,10 @@ from rusle_engine.factors.k_methods import (
     CURVES,
     METHODS,
     MOST_FINE_PCT,
+    NESTED_KEYS,
     NOMOGRAPH,
     OF_CARBON,
+    PARTS,
     WITH_ORGANIC,
     DiameterCurve,
     ErodibilityMethod,
@@ -45,7 +47,7 @@ from rusle_engine.factors.tables import lookup
 from rusle_engine.factors.validation import refuse_unused, require_within
 from rusle_kernels import erodibility
 
-__all__ = ["METHODS", "k_factor", "k_not_closed", "k_with_flags", "soil_table_k"]
+__all__ = ["METHODS", "NESTED_KEYS", "PARTS", "k_factor", "k_not_closed", "k_with_flags", "soil_table_k"]
 
 FLAGS = {
     "not_closed": erodibility.NOT_CLOSED,

@@ -107,6 +107,51 @@ METHODS = {
     ),
 }
 
+_TEXTURE = ("sand", "silt", "clay")
+_LOG_LINEAR = "grains below d: F1 + (F2 - F1) (ln d - ln d1)/(ln d2 - ln d1) between the limits that were measured"
+
+PARTS = {
+    "few_stones": MethodInfo(
+        "K = 0.0034 + 0.0387 exp{-0.5 [(lg Dg + 1.533)/0.7671]^2}",
+        "coefficients read in a program (cran/soilassessment); for which soils, from memory",
+        _TEXTURE,
+        ERODIBILITY.units,
+        "unchecked",
+        "K-3",
+        "soils with few stones",
+    ),
+    "united_states": MethodInfo(
+        "K = 0.0017 + 0.0494 exp{-0.5 [(lg Dg + 1.675)/0.6986]^2}",
+        "Shirazi and Boersma 1984, as ChinaXiv 202104.00018 cites them; for which soils, from memory",
+        _TEXTURE,
+        ERODIBILITY.units,
+        "unchecked",
+        "K-3",
+        "soils of the United States",
+    ),
+    "poesen1994": MethodInfo(
+        "K times exp[-0.04 (cover - 10)] above 10 % cover",
+        "Poesen et al. 1994, from memory",
+        ("rock_cover",),
+        "1",
+        "unchecked",
+        "K-6",
+        "not with stones in C",
+    ),
+    "estimate_very_fine_sand": MethodInfo(
+        "very fine sand = (0.74 - 0.62 sand/100) sand",
+        "seen in a program (sertit/Rusle); its source was not found",
+        ("sand",),
+        "%",
+        "unchecked",
+        "K-1",
+    ),
+    "isss": MethodInfo(_LOG_LINEAR, "interpolation of this package; 0.002 and 0.02 mm", _TEXTURE, "%", "verified", "texture", "an estimate"),
+    "kachinsky": MethodInfo(_LOG_LINEAR, "interpolation of this package; 0.001, 0.05 and 1 mm", _TEXTURE, "%", "verified", "texture", "an estimate"),
+}
+"""What a method of K is made of or corrected by, under names of their own."""
+NESTED_KEYS = {"poesen1994": "K.rock_cover", "estimate_very_fine_sand": "K.estimate_very_fine_sand"}
+
 
 @dataclass(frozen=True)
 class Scheme:

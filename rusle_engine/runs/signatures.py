@@ -198,7 +198,7 @@ def _members(annotation: Any) -> set[Any]:
 
 
 def method_rows() -> list[dict[str, Any]]:
-    """Every method of every factor function, as ``rusle methods`` lists them.
+    """Every method of every factor function, and the named parts of them, as ``rusle methods`` lists them.
 
     ``key`` is where a configuration says the name, such as ``R.method`` or ``LS.steepness``; empty where only Python has it.
     """
@@ -211,13 +211,18 @@ def method_rows() -> list[dict[str, Any]]:
             "inputs": list(info.inputs),
         }
         for key, home in _HOMES.items()
-        for name, info in import_module(f"rusle_engine.factors.{home.module}").METHODS.items()
+        for name, info in _methods_and_parts(home.module).items()
     ]
     own = [
         {"factor": key, "key": f"{key}.method", "method": name, **vars(method.info), "inputs": list(method.info.inputs)}
         for (key, name), method in own_methods().items()
     ]
     return rows + own
+
+
+def _methods_and_parts(module: str) -> Mapping[str, MethodInfo]:
+    home = import_module(f"rusle_engine.factors.{module}")
+    return {**home.METHODS, **getattr(home, "PARTS", {})}
 
 
 def _nested(module: str, name: str) -> str:

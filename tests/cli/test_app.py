@@ -165,13 +165,22 @@ def test_schema_is_json_on_stdout(rusle):
 def test_methods(rusle):
     code, out, _ = rusle("methods")
     assert code == 0
-    assert any(line.split()[:3] == ["LS.steepness", "liu1994", "verified"] for line in out.splitlines())
+    header, *lines = out.splitlines()
+    assert header.split() == ["KEY", "METHOD", "STATUS", "UNITS", "INPUTS", "SOURCE"]
+    assert any(line.split()[:4] == ["LS.steepness", "liu1994", "verified", "1"] for line in lines)
+    assert any(line[header.index("UNITS") :].startswith("t ha h ha-1 MJ-1 mm-1 ") for line in lines if line.startswith("K.method"))
     code, out, _ = rusle("methods", "--json")
     rows = json.loads(out)["methods"]
     assert {(r["factor"], r["method"]) for r in rows} >= {("R", "xie2016"), ("K", "williams1990"), ("C", "cai2000"), ("P", "wischmeier_smith1978")}
     keys = {r["method"]: r["key"] for r in rows}
     assert (keys["xie2016"], keys["brown_foster1987"], keys["mccool1989"]) == ("R.method", "R.energy", "LS.exponent")
     assert keys["qin2007"] == "LS.routing"
+    assert (keys["few_stones"], keys["isss"], keys["poesen1994"], keys["dimidiate_pixel"]) == (
+        "K.curve",
+        "K.particle_limits",
+        "K.rock_cover",
+        "C.ndvi_soil",
+    )
     assert all(r["status"] in ("verified", "unchecked") and r["source"] and r["units"] for r in rows)
 
 
