@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -19,12 +19,12 @@ from rusle_engine.files.align import AlignedSource, Resampling, alignment_of, of
 from rusle_engine.files.describe import RasterInfo, describe_raster
 from rusle_engine.files.paths import Paths, input_files, local_path
 from rusle_engine.files.sources import Chunks, RasterSource, chunk_grid
+from rusle_engine.files.time_grids import NETCDF, ZARR, open_over_time
 
 HALF_MONTHS = "half_months"
 """In place of a pattern: the files, in the order of their names, are the 24 half-months of a year, or of several one after another."""
 
 _DIRECTIVES = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{2}", "%d": r"\d{2}", "%j": r"\d{3}"}
-_STORES = (".nc", ".nc4", ".zarr")
 
 
 def open_series(
@@ -207,7 +207,7 @@ def _window(source: _Stack, key: tuple[slice, slice, slice]) -> np.ndarray[Any, 
 def _store(paths: Paths) -> Path | None:
     """The NetCDF file or Zarr store that ``paths`` names, if it names one."""
     listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    stores = [path for path in map(local_path, listed) if path.suffix.lower() in _STORES]
+    stores = [path for path in map(local_path, listed) if path.suffix.lower() in (*NETCDF, ZARR)]
     if len(stores) > 1 or (stores and len(listed) > 1):
         raise InputError(f"{stores[0]} and others were given; expected one NetCDF file or Zarr store")
     return stores[0] if stores else None
@@ -225,31 +225,17 @@ def _open_store(
     crs: Any,
 ) -> xr.DataArray:
     """A variable over time; scale, offset and fill as it declares them by the CF conventions, else as stated."""
-    engine: Literal["zarr", "h5netcdf"] = "zarr" if path.suffix.lower() == ".zarr" else "h5netcdf"
-    how: dict[str, Any] = {"consolidated": False} if engine == "zarr" else {}  # reads stores that are consolidated, and those that are not
     if not path.exists():
         input_files([path])  # says what is missing
-    try:
-        dataset = xr.open_dataset(path, engine=engine, chunks={}, decode_coords="all", **how)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    names = [str(name) for name, array in dataset.data_vars.items() if array.ndim == 3]
-    if variable is None and len(names) != 1:
-        raise InputError(f"{path} has the variables {', '.join(names)} over time; state which (variable)")
-    if variable is not None and variable not in names:
-        raise InputError(f"{path} has no variable {variable!r} over time; it has {', '.join(names)}")
-    array = _north_up(dataset[variable or names[0]], path)
+    array = open_over_time(path, variable, crs)
+    if scale is not None and "scale_factor" in array.encoding:
+        raise InputError(f"{path} declares scale {array.encoding['scale_factor']:g}; leave scale out")
+    declared = array.attrs.get("units")
     if fill is not None:
         array = array.where(array != fill)
     if scale is not None:
-        if "scale_factor" in array.encoding:
-            raise InputError(f"{path} declares scale {array.encoding['scale_factor']:g}; leave scale out")
         array = array * scale
-    stated = array.rio.crs if crs is None else crs
-    if stated is None:
-        raise InputError(f"{path} declares no CRS; state it, such as EPSG:4326")
-    declared = array.attrs.get("units")
-    array = array.astype(np.float32).rio.write_crs(stated)
+    array = array.astype(np.float32)
     own = Grid.of(array)
     if grid is not None and (found := own.differences(grid)):
         raise InputError(f"{path} does not lie on the run's grid: {'; '.join(found)}. Bring it there first, or give rasters, which are warped.")
@@ -257,13 +243,3 @@ def _open_store(
     array = array.assign_coords(own.coords()).chunk({"time": -1, "y": sizes[0], "x": sizes[1]})
     array.attrs = {} if (units or declared) is None else {"units": units or declared}
     return array.sortby("time")
-
-
-def _north_up(array: xr.DataArray, path: Path) -> xr.DataArray:
-    """The variable as (time, y, x), rows from north to south."""
-    names = {"lat": "y", "latitude": "y", "lon": "x", "longitude": "x"}
-    renamed = array.rename({name: names[str(name).lower()] for name in array.dims if str(name).lower() in names})
-    if set(renamed.dims) != {"time", "y", "x"}:
-        raise InputError(f"{path} has {array.name} over {array.dims}; expected time, y and x (or lat and lon)")
-    ordered = renamed.transpose("time", "y", "x")
-    return ordered if ordered["y"].size < 2 or ordered["y"][0] > ordered["y"][-1] else ordered.sortby("y", ascending=False)

@@ -14,7 +14,8 @@ from rusle_engine.factors.rain_units import is_rain_unit
 from rusle_engine.factors.station_quality import CodeMeaning
 from rusle_engine.factors.stations import InterpolationMethod
 from rusle_engine.factors.variograms import VariogramShape
-from rusle_engine.files.rain_grids import NETCDF, ZARR, StackStep, grid_files
+from rusle_engine.files.rain_grids import StackStep, grid_files
+from rusle_engine.files.time_grids import NETCDF, ZARR
 from rusle_engine.runs.sources import (
     Block,
     ExistingFile,

@@ -152,9 +152,9 @@ def test_stores_with_a_time_axis(tmp_path, engine):
     assert days(stack) == ["2023-01-01", "2023-01-17", "2023-02-02"]
     np.testing.assert_array_equal(stack.values, values[[1, 0, 2], ::-1])
     assert stack["y"].values.tolist() == [30.5, 30.0]
-    with pytest.raises(InputError, match="declares no CRS"):
+    with pytest.raises(InputError, match="states no CRS"):
         open_series(path)
-    with pytest.raises(InputError, match="no variable 'evi' over time; it has ndvi"):
+    with pytest.raises(InputError, match="no variable 'evi'; state variable, one of ndvi"):
         open_series(path, crs="EPSG:4326", variable="evi")
     with pytest.raises(InputError, match="leave dates out"):
         open_series(path, crs="EPSG:4326", dates="%Y%j")
@@ -168,6 +168,18 @@ def test_a_store_packed_by_the_conventions_is_unpacked(tmp_path):
     np.testing.assert_allclose(open_series(path, crs="EPSG:4326").values, values[[1, 0, 2], ::-1], rtol=1e-6)
     with pytest.raises(InputError, match=r"declares scale 0.01; leave scale out"):
         open_series(path, crs="EPSG:4326", scale=0.01)
+
+
+def test_longitudes_count_from_greenwich_both_ways_and_degrees_say_the_crs(tmp_path):
+    path = tmp_path / "cube.nc"
+    values = np.arange(8, dtype=np.float32).reshape(1, 2, 4)
+    place = {"lat": ("lat", [5.0, 6.0], {"units": "degrees_north"}), "lon": ("lon", [178.5, 179.5, 180.5, 181.5], {"units": "degrees_east"})}
+    array = xr.DataArray(values, dims=("time", "lat", "lon"), coords={"time": np.array(["2023-01-01"], "datetime64[ns]"), **place}, name="ndvi")
+    array.isel(lon=slice(2, None)).to_netcdf(path, engine="scipy")
+    stack = open_series(path)
+    assert stack["x"].values.tolist() == [-179.5, -178.5]
+    np.testing.assert_array_equal(stack.values, values[:, ::-1, 2:])
+    assert Grid.of(stack).crs == pyproj.CRS.from_epsg(4326)
 
 
 def test_what_is_not_there_is_said(tmp_path):
