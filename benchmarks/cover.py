@@ -80,12 +80,12 @@ def one_year(repeat: int) -> None:
     ratios, under, wr, by_cell = random.random((24, cells)), random.random((1, cells)), np.full((24, 1), 1 / 24), np.full((24, cells), 1 / 24)
     out, half_months, copied = np.empty((1, cells)), np.empty((24, cells), np.float32), np.empty_like(layers)
     weights = half_month_weights(DATES, 16, [2023])
-    middles, scratch, no_flags = 16.0 * np.arange(23) + 7.5, np.empty((24, 256)), np.zeros((0, 0), np.uint8)
+    middles, no_flags = 16 * np.arange(23, dtype=np.float32) + np.float32(7.5), np.zeros((0, 0), np.uint8)
     classes, codes, by_class = np.ones((1, cells)), np.arange(1.0, 6), random.random((5, 24))
     show(
         {
             "copy of 24 layers": (192, lambda: np.copyto(copied, layers)),
-            "half-months of 23 dates": (188, lambda: cover_series.half_months(dates, no_flags, middles, weights, np.inf, scratch, half_months)),
+            "half-months of 23 dates": (188, lambda: cover_series.half_months(dates, no_flags, middles, weights, np.inf, half_months)),
             "B csle_grass, csle_shrub": (104, lambda: biological.b_by_growth(layers, 0.05, 0.86, 1.25, 0.78845, 1.05968, wr, out)),
             "B csle_grass, WR by cell": (296, lambda: biological.b_by_growth(layers, 0.05, 0.86, 1.25, 0.78845, 1.05968, by_cell, out)),
             "B csle_forest": (112, lambda: biological.b_forest(layers, 0.05, 0.86, under, wr, out)),

@@ -21,7 +21,6 @@ from rusle_kernels import cover_series
 
 log = logging.getLogger("rusle_engine")
 
-_CELLS_AT_ONCE = 256
 _NO_FLAGS = np.zeros((0, 0), np.uint8)
 _SLACK_DAYS = 16
 """A year may begin before the first date, and end after the last composite, by this much."""
@@ -93,8 +92,7 @@ def half_month_ndvi(
     def on_tile(values: Tile, *rest: Tile) -> None:
         *flags, out = rest
         good = np.isin(flags[0], list(good_quality)).view(np.uint8) if flags else _NO_FLAGS
-        scratch = np.empty((len(dates) + 1, _CELLS_AT_ONCE))
-        cover_series.half_months(values, good, middles, weights, longest, scratch, out)
+        cover_series.half_months(values, good, middles.astype(values.dtype), weights, longest, out)
 
     held = validated(series, NDVI)
     arrays = [held] if quality is None else _with_flags(held, quality)
