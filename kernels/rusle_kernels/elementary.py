@@ -19,6 +19,9 @@ _LOG10_2 = 0.3010299956639812
 _ROUNDER = 6755399441055744.0
 """1.5·2⁵²: added to a number of less than 2⁵¹ it leaves the nearest whole number in the lowest bits."""
 _HALF_PI, _HALF_PI_REST = 1.5707963267948966, 6.123233995736766e-17
+_BITS_OF_ROOT_HALF = 0x3FE6A09E667F3BCD
+_HALF_A_DOUBLING = 0x0008000000000000
+"""Half of what the bits of a number grow by when it is doubled."""
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 
 
@@ -34,14 +37,32 @@ def multiply_add(_context, _a, _b, _c):
 
 
 @inline
+def _mantissa_from(x, least):
+    """f and e of x = 2^e·f of a positive normal x: f is where bits are ``least`` or more, and less than they are an octave above."""
+    bits = np.float64(x).view(np.int64)
+    e = (bits - np.int64(least)) >> np.int64(52)
+    return np.int64(bits - (e << np.int64(52))).view(np.float64), np.float64(e)
+
+
+@inline
+def _nearest_power(x):
+    """What its nearest whole number adds to the bits of a number that is multiplied by its power of two; and x less that number."""
+    shifted = x + _ROUNDER
+    return np.float64(shifted).view(np.int64) << np.int64(52), x - (shifted - _ROUNDER)
+
+
+@inline
+def _times_power(x, added_bits):
+    return np.int64(np.float64(x).view(np.int64) + added_bits).view(np.float64)
+
+
+@inline
 def log2_of_normal(x):
     """log₂ x of a positive normal number, to 6·10⁻¹⁶ of it; any finite number for 0, NaN and the rest: the caller looks after them.
 
     x = 2^e·f with √½ ≤ f < √2, and ln f = 2 artanh z with z = (f − 1)/(f + 1), an odd polynomial of z.
     """
-    bits = np.float64(x).view(np.int64)
-    e = (bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52)
-    f = np.int64(bits - (e << np.int64(52))).view(np.float64)
+    f, e = _mantissa_from(x, _BITS_OF_ROOT_HALF)
     z = (f - 1.0) / (f + 1.0)
     w = z * z
     series = multiply_add(w, 0.2429157379029701, 0.2614442820726825)
@@ -50,7 +71,7 @@ def log2_of_normal(x):
     series = multiply_add(w, series, 0.5770780172461832)
     series = multiply_add(w, series, 0.961796693924335)
     series = multiply_add(w, series, 2.885390081777927)
-    return multiply_add(z, series, np.float64(e))
+    return multiply_add(z, series, e)
 
 
 @inline
@@ -59,9 +80,7 @@ def exp2_of_moderate(x):
 
     The nearest whole power times a polynomial of what is left, at most ½.
     """
-    shifted = x + _ROUNDER
-    whole = np.float64(shifted).view(np.int64) << np.int64(52)
-    r = x - (shifted - _ROUNDER)
+    whole, r = _nearest_power(x)
     series = multiply_add(r, 7.070977246971398e-09, 1.0205905379779766e-07)
     series = multiply_add(r, series, 1.3215451637249164e-06)
     series = multiply_add(r, series, 1.5252672925058545e-05)
@@ -72,15 +91,13 @@ def exp2_of_moderate(x):
     series = multiply_add(r, series, 0.24022650695910075)
     series = multiply_add(r, series, 0.6931471805599462)
     series = multiply_add(r, series, 1.0)
-    return np.int64(np.float64(series).view(np.int64) + whole).view(np.float64)
+    return _times_power(series, whole)
 
 
 @inline
 def short_exp2(x):
     """2^x for −1022 ≤ x < 1024, to 1.2·10⁻¹⁰; any number elsewhere. 2^0 is 1. Where that is enough: it takes three multiplications fewer."""
-    shifted = x + _ROUNDER
-    whole = np.float64(shifted).view(np.int64) << np.int64(52)
-    r = x - (shifted - _ROUNDER)
+    whole, r = _nearest_power(x)
     series = multiply_add(r, 1.5297323760701075e-05, 0.0001546144469856913)
     series = multiply_add(r, series, 0.001333350238616277)
     series = multiply_add(r, series, 0.009618056678524637)
@@ -88,7 +105,21 @@ def short_exp2(x):
     series = multiply_add(r, series, 0.24022650922288757)
     series = multiply_add(r, series, 0.6931471805599453)
     series = multiply_add(r, series, 1.0)
-    return np.int64(np.float64(series).view(np.int64) + whole).view(np.float64)
+    return _times_power(series, whole)
+
+
+@inline
+def short_exp2_as_fraction(x):
+    """2^x for −1000 ≤ x ≤ 1000 as numerator and denominator, to 9.4·10⁻¹¹; any numbers elsewhere. They are equal for 0.
+
+    For products and quotients of several, whose denominators are divided by at once. With r ln 2 = 2 artanh t a power 2^r is (1 + t)/(1 − t),
+    and t a fraction of polynomials.
+    """
+    whole, r = _nearest_power(x)
+    w = r * r
+    even = multiply_add(w, 17.33399772651173, 360.87514721803785)
+    odd = r * (w + 125.06979517954721)
+    return _times_power(even + odd, whole), even - odd
 
 
 @inline
@@ -109,34 +140,29 @@ def exp_of_share(x):
 @inline
 def short_log2(x):
     """log₂ x of a positive normal number, to 4.3·10⁻¹² of it; any finite number for 0, NaN and the rest. See ``log2_of_normal``."""
-    bits = np.float64(x).view(np.int64)
-    e = (bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52)
-    f = np.int64(bits - (e << np.int64(52))).view(np.float64)
+    f, e = _mantissa_from(x, _BITS_OF_ROOT_HALF)
     z = (f - 1.0) / (f + 1.0)
     w = z * z
     series = multiply_add(w, 0.3407120415619086, 0.41167376623771057)
     series = multiply_add(w, series, 0.5770835660048659)
     series = multiply_add(w, series, 0.9617966734515485)
     series = multiply_add(w, series, 2.885390081789987)
-    return multiply_add(z, series, np.float64(e))
+    return multiply_add(z, series, e)
 
 
 @inline
 def short_log2_of_ratio(a, b):
-    """log₂(a/b) of positive normal numbers, to 3·10⁻¹¹ of it, with one division; any number or NaN elsewhere: the caller looks after it.
+    """log₂(a/b) of positive normal numbers, to ±7.2·10⁻¹⁰, with one division; any number or NaN elsewhere: the caller looks after it.
 
     a is brought near b by a power of two: a/b = 2^e·f/b with ⅔ ≤ f/b ≤ 1½, and ln(f/b) = 2 artanh z with z = (f − b)/(f + b).
     """
-    bits = np.float64(a).view(np.int64)
-    e = (bits - np.float64(b).view(np.int64) + np.int64(0x0008000000000000)) >> np.int64(52)
-    f = np.int64(bits - (e << np.int64(52))).view(np.float64)
+    f, e = _mantissa_from(a, np.float64(b).view(np.int64) - _HALF_A_DOUBLING)
     z = (f - b) / (f + b)
     w = z * z
-    series = multiply_add(w, 0.3483427456720679, 0.41121029218967053)
-    series = multiply_add(w, series, 0.5770922466072469)
-    series = multiply_add(w, series, 0.9617966225204624)
-    series = multiply_add(w, series, 2.88539008183509)
-    return multiply_add(z, series, np.float64(e))
+    series = multiply_add(w, 0.4425320622254981, 0.5761537540788477)
+    series = multiply_add(w, series, 0.9618070322202216)
+    series = multiply_add(w, series, 2.8853900506865338)
+    return multiply_add(z, series, e)
 
 
 @inline
@@ -245,6 +271,19 @@ def sine(x):
 def cosine(x):
     """cos x, x in radians, to 4·10⁻¹⁶ for |x| ≤ 10⁸ (to 10⁻¹² where it is next to 0); NaN for ±∞."""
     return _sine_of_quarters(x, 1)
+
+
+@inline
+def tangent_of_gentle(angle):
+    """tan x for |x| ≤ 0.27, to 3·10⁻¹⁶: an odd polynomial."""
+    w = angle * angle
+    series = multiply_add(w, 0.0016406483938057705, 0.003569725257387956)
+    series = multiply_add(w, series, 0.008864632895341958)
+    series = multiply_add(w, series, 0.021869440482827046)
+    series = multiply_add(w, series, 0.05396825486336743)
+    series = multiply_add(w, series, 0.13333333332515793)
+    series = multiply_add(w, series, 0.33333333333336174)
+    return multiply_add(w * angle, series, angle)
 
 
 @inline

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.elementary import exp, multiply_add, short_exp2, short_log2, short_log2_of_ratio
+from rusle_kernels.elementary import exp, multiply_add, short_exp2, short_exp2_as_fraction, short_log2, short_log2_of_ratio
 
 _SI = 0.1317  # K in US units to SI
 NOT_CLOSED, BEYOND_NOMOGRAPH, MATTER_HELD, FLOORED, NODATA_FLAG = 1, 2, 4, 8, 255
@@ -22,60 +22,47 @@ _LN_CLAY_MM, _LN_SILT_MM, _LN_SAND_MM = math.log(0.001), math.log(0.026), math.l
 def _scale(sand, silt, clay, tolerance, normalise):
     """What to multiply the fractions by: 1, or 100 over their sum; NaN where they do not close."""
     total = sand + silt + clay
-    scale = 1.0 + normalise * (100.0 / total - 1.0) if normalise else 1.0
+    scale = 100.0 / total if normalise else 1.0
     return scale if abs(total - 100.0) <= tolerance else float("nan")
 
 
 @inline
-def _fill_scales(sands, silts, clays, tolerance, normalise, scales):
-    """``_scale`` of each cell of a row; without a division where nothing is normalised."""
-    if normalise:
-        for j in range(scales.size):
-            scales[j] = _scale(sands[j], silts[j], clays[j], tolerance, 1.0)
-    else:
-        for j in range(scales.size):
-            scales[j] = _scale(sands[j], silts[j], clays[j], tolerance, 0.0)
+def _k_of_epic(sand, silt, clay, organic, log2_of_unit, per_carbon, tolerance, normalise, rise, base):
+    """``base`` + ``rise``·EPIC, 0 where negative; NaN where the fractions do not close, and where there is neither silt nor clay.
 
-
-@inline
-def _epic(sand, silt, carbon, silt_of_fines, fines, rise):
-    """EPIC times ``rise`` as two factors; of ``fines`` = silt + clay above 0 and all contents from 0 to 100, to 3·10⁻¹⁰.
-
-    ``silt_of_fines`` and ``fines`` are only divided by each other, and may be in any unit.
+    Of contents from 0 to 100, to 3.4·10⁻¹⁰. The exponentials are fractions, so that one division does for all of them.
     """
-    coarse_sand = multiply_add(0.3 * rise, short_exp2(sand * multiply_add(0.000256 * _LOG2_E, silt, -0.0256 * _LOG2_E)), 0.2 * rise)
-    sn1 = multiply_add(-0.01, sand, 1.0)
-    of_carbon = short_exp2(multiply_add(-2.95 * _LOG2_E, carbon, 3.72 * _LOG2_E))
-    of_sand = short_exp2(multiply_add(-0.229 * _LOG2_E, sand, (22.9 - 5.51) * _LOG2_E))
-    # 1 − 0.25 C/(C + e₁) and 1 − 0.7 SN₁/(SN₁ + e₂) in one division
-    carbon_and_high_sand = multiply_add(0.75, carbon, of_carbon) * multiply_add(0.3, sn1, of_sand) / ((carbon + of_carbon) * (sn1 + of_sand))
-    silt_share = short_exp2(0.3 * short_log2_of_ratio(silt_of_fines, fines))
-    return coarse_sand * carbon_and_high_sand, silt_share if silt_of_fines > 0.0 else 0.0
-
-
-@inline
-def _k_of_epic(sand, silt, clay, carbon, tolerance, normalise, rise, base):
-    """``base`` + ``rise``·EPIC, 0 where negative; NaN where the fractions do not close, and where there is neither silt nor clay."""
     fines = silt + clay
     total = sand + fines
     scale = 100.0 / total if normalise else 1.0
-    others, silt_share = _epic(scale * sand, scale * silt, carbon, silt, fines, rise)
-    k = multiply_add(others, silt_share, base)
+    san, sil = scale * sand, scale * silt
+    # exp(3.72 − 2.95 C), in the unit of ``organic``
+    n_carbon, d_carbon = short_exp2_as_fraction(multiply_add(-2.95 * _LOG2_E * per_carbon, organic, 3.72 * _LOG2_E + log2_of_unit))
+    n_silt, d_silt = short_exp2_as_fraction(0.3 * short_log2_of_ratio(silt, fines))
+    n_silt = n_silt if silt > 0.0 else 0.0
+    n_sand, d_sand = short_exp2_as_fraction(multiply_add(-0.229 * _LOG2_E, san, (22.9 - 5.51) * _LOG2_E))
+    n_coarse, d_coarse = short_exp2_as_fraction(san * multiply_add(0.000256 * _LOG2_E, sil, -0.0256 * _LOG2_E))
+    carbon, sn1 = d_carbon * organic, d_sand * multiply_add(-0.01, san, 1.0)
+    coarse = multiply_add(0.3 * rise, n_coarse, 0.2 * rise * d_coarse)
+    # 1 − 0.25 C/(C + e) and 1 − 0.7 SN₁/(SN₁ + e)
+    above = coarse * multiply_add(0.75, carbon, n_carbon) * (multiply_add(0.3, sn1, n_sand) * n_silt)
+    below = d_coarse * (carbon + n_carbon) * ((sn1 + n_sand) * d_silt)
+    k = above / below + base
     k = 0.0 if k < 0.0 else k
     return k if (abs(total - 100.0) <= tolerance) & (fines > 0.0) else float("nan")
 
 
 @inline
 def _fill_epic(sand, silt, clay, organic, organic_per_carbon, tolerance, normalise, rise, base, out):
-    carbon_per_organic = 1.0 / organic_per_carbon
+    log2_of_unit, per_carbon = math.log2(organic_per_carbon), 1.0 / organic_per_carbon
     for i in range(out.shape[0]):
         row, sands, silts, clays, organics = out[i], sand[i], silt[i], clay[i], organic[i]
         if normalise:
             for j in range(row.size):
-                row[j] = _k_of_epic(sands[j], silts[j], clays[j], carbon_per_organic * organics[j], tolerance, True, rise, base)
-        else:  # no division
+                row[j] = _k_of_epic(sands[j], silts[j], clays[j], organics[j], log2_of_unit, per_carbon, tolerance, True, rise, base)
+        else:
             for j in range(row.size):
-                row[j] = _k_of_epic(sands[j], silts[j], clays[j], carbon_per_organic * organics[j], tolerance, False, rise, base)
+                row[j] = _k_of_epic(sands[j], silts[j], clays[j], organics[j], log2_of_unit, per_carbon, tolerance, False, rise, base)
 
 
 @kernel
@@ -91,53 +78,73 @@ def k_zhang2008(sand, silt, clay, organic, organic_per_carbon, tolerance, normal
 
 
 @inline
-def _texture_term(log2_m):
-    """2.1·10⁻⁴ M^1.14 of the binary logarithm of M = (silt + very fine sand)(100 − clay)."""
-    return short_exp2(multiply_add(1.14, log2_m, _LOG2_OF_2_1E_4))
+def _power_of_excess(fine, log2_texture):
+    """(k − k₆₈)^0.82 of the texture term k of ``fine`` above 68 percent, from its binary logarithm; to 7·10⁻¹⁰ up to 100 percent.
+
+    k − k₆₈ = k [1 − (68/f)^1.14], and with y = (f − 68)/(f + 68) and t = tanh(1.14 artanh y) the bracket is 2t/(1 + t). t/y is nearly
+    constant, a fraction of polynomials of y² (that interpolate up to 102 percent, to 3·10⁻¹²; to 2·10⁻⁷ at 200).
+    """
+    y = (fine - 68.0) / (fine + 68.0)
+    w = y * y
+    above = y * multiply_add(w, multiply_add(w, 0.05608662358238027, -0.7668487373927643), 1.139999999996748)
+    below = multiply_add(w, -0.5728076666646809, 1.0) + above
+    return short_exp2(multiply_add(0.82, short_log2_of_ratio(above, below), multiply_add(0.82, log2_texture, 0.82)))
 
 
 @inline
-def _nomograph(texture, organic, matter_per_organic, most_matter, structure, permeability):
+def _texture_term(fine, not_clay, branches):
+    """k = 2.1·10⁻⁴ M^1.14 of M = (silt + very fine sand)(100 − clay); above 68 percent the branch, where there is one."""
+    log2_texture = multiply_add(1.14, short_log2(fine * not_clay), _LOG2_OF_2_1E_4)
+    excess = 0.67 * _power_of_excess(fine, log2_texture) if branches else 0.0
+    texture = short_exp2(log2_texture) - (excess if fine > 68.0 else 0.0)
+    return texture if (fine > 0.0) & (not_clay > 0.0) else 0.0
+
+
+@inline
+def _k_of_nomograph(sand, silt, clay, very_fine, organic, structure, permeability, matter_per_organic, most_matter, tolerance, normalise, branches):
+    """0 where negative; NaN where the fractions do not close, and above 70 percent silt and very fine sand unless it branches."""
+    total = sand + silt + clay
+    scale = 100.0 / total if normalise else 1.0
+    fine, not_clay = scale * (silt + very_fine), multiply_add(-scale, clay, 100.0)
     matter = matter_per_organic * organic
     matter = most_matter if matter > most_matter else matter
     codes = multiply_add(3.25, structure, multiply_add(2.5, permeability, -14.0))  # 3.25 (s − 2) + 2.5 (p − 3)
-    k = _SI * 0.01 * multiply_add(texture, 12.0 - matter, codes)
-    return 0.0 if k < 0.0 else k
+    k = _SI * 0.01 * multiply_add(_texture_term(fine, not_clay, branches), 12.0 - matter, codes)
+    k = 0.0 if k < 0.0 else k
+    return k if (abs(total - 100.0) <= tolerance) & (fine <= (np.inf if branches else 70.0)) else float("nan")
+
+
+@inline
+def _fill_nomograph(
+    sand, silt, clay, very_fine_sand, organic, structure, permeability, per_organic, most_matter, tolerance, normalise, branches, out
+):
+    for i in range(out.shape[0]):
+        row, sands, silts, clays, very_fine = out[i], sand[i], silt[i], clay[i], very_fine_sand[i]
+        organics, s, p = organic[i], structure[i], permeability[i]
+        if normalise:
+            for j in range(row.size):
+                row[j] = _k_of_nomograph(
+                    sands[j], silts[j], clays[j], very_fine[j], organics[j], s[j], p[j], per_organic, most_matter, tolerance, True, branches
+                )
+        else:
+            for j in range(row.size):
+                row[j] = _k_of_nomograph(
+                    sands[j], silts[j], clays[j], very_fine[j], organics[j], s[j], p[j], per_organic, most_matter, tolerance, False, branches
+                )
 
 
 @kernel
 def k_wischmeier1978(sand, silt, clay, very_fine_sand, organic, structure, permeability, organic_per_matter, most_matter, tolerance, normalise, out):
     """The nomograph; NaN above 70 percent silt and very fine sand, where it does not hold; organic matter held at ``most_matter``."""
-    matter_per_organic, scales = 1.0 / organic_per_matter, np.empty(out.shape[1])
-    for i in range(out.shape[0]):
-        row, very_fine, organics, structures, permeabilities = out[i], very_fine_sand[i], organic[i], structure[i], permeability[i]
-        silts, clays = silt[i], clay[i]
-        _fill_scales(sand[i], silts, clays, tolerance, normalise, scales)
-        for j in range(row.size):
-            fine, not_clay = scales[j] * (silts[j] + very_fine[j]), multiply_add(-scales[j], clays[j], 100.0)
-            texture = _texture_term(short_log2(fine * not_clay))
-            texture = texture if (fine > 0.0) & (not_clay > 0.0) else 0.0
-            k = _nomograph(texture, organics[j], matter_per_organic, most_matter, structures[j], permeabilities[j])
-            row[j] = k if fine <= 70.0 else float("nan")
+    per_organic = 1.0 / organic_per_matter
+    _fill_nomograph(sand, silt, clay, very_fine_sand, organic, structure, permeability, per_organic, most_matter, tolerance, normalise, False, out)
 
 
 @kernel
 def k_rusle2_fine(sand, silt, clay, very_fine_sand, organic, structure, permeability, organic_per_matter, most_matter, tolerance, normalise, out):
     """The nomograph with a branch of its own above 68 percent silt and very fine sand."""
-    matter_per_organic, scales = 1.0 / organic_per_matter, np.empty(out.shape[1])
-    for i in range(out.shape[0]):
-        row, very_fine, organics, structures, permeabilities = out[i], very_fine_sand[i], organic[i], structure[i], permeability[i]
-        silts, clays = silt[i], clay[i]
-        _fill_scales(sand[i], silts, clays, tolerance, normalise, scales)
-        for j in range(row.size):
-            fine, not_clay = scales[j] * (silts[j] + very_fine[j]), multiply_add(-scales[j], clays[j], 100.0)
-            texture = _texture_term(short_log2(fine * not_clay))
-            excess = texture - _texture_term(short_log2(68.0 * not_clay))
-            beyond = (fine > 68.0) & (excess > 0.0)
-            texture = texture - (0.67 * short_exp2(0.82 * short_log2(excess)) if beyond else 0.0)
-            texture = texture if (fine > 0.0) & (not_clay > 0.0) else 0.0
-            k = _nomograph(texture, organics[j], matter_per_organic, most_matter, structures[j], permeabilities[j])
-            row[j] = k if fine >= 0.0 else float("nan")
+    per_organic = 1.0 / organic_per_matter
+    _fill_nomograph(sand, silt, clay, very_fine_sand, organic, structure, permeability, per_organic, most_matter, tolerance, normalise, True, out)
 
 
 @kernel

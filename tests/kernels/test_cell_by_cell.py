@@ -57,11 +57,20 @@ def test_nomograph_and_its_fine_branch(normalise):
     codes = 3.25 * (structure - 2) + 2.5 * (permeability - 3)
     arguments = (sand, silt, clay, fine_sand, matter, structure, permeability, 1.0, 4.0, 1.0, normalise)
     expected = np.where(fine <= 70, np.maximum(0.001317 * (texture * (12 - held) + codes), 0), NONE)
-    np.testing.assert_allclose(of(erodibility.k_wischmeier1978, *arguments), expected, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(of(erodibility.k_wischmeier1978, *arguments), expected, rtol=4e-10, atol=1e-11)
     beyond = texture - 0.67 * np.maximum(texture - at_limit, 0) ** 0.82
     expected = np.maximum(0.001317 * (beyond * (12 - held) + codes), 0)
-    np.testing.assert_allclose(of(erodibility.k_rusle2_fine, *arguments), expected, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(of(erodibility.k_rusle2_fine, *arguments), expected, rtol=4e-10, atol=1e-11)
     assert 0 < np.isnan(of(erodibility.k_wischmeier1978, *arguments)).mean() < 1
+
+
+def test_the_fine_branch_from_its_beginning_on():
+    silt, clay = 68 + np.concatenate([[-1e-9, 0.0], 10.0 ** np.linspace(-12, np.log10(32), 500)])[None, :], np.zeros((1, 502))
+    one, texture = np.ones(silt.shape), 2.1e-4 * (silt * 100) ** 1.14
+    of_limit = 2.1e-4 * 6800**1.14 * np.expm1(1.14 * np.log1p(np.maximum(silt - 68, 0) / 68))  # k − k68, without cancellation
+    expected = 0.001317 * (texture - 0.67 * of_limit**0.82) * 11
+    found = of(erodibility.k_rusle2_fine, 100 - silt, silt, clay, 0 * one, one, 2 * one, 3 * one, 1.0, 4.0, 1.0, 0.0)
+    np.testing.assert_allclose(found, expected, rtol=4e-10)
 
 
 @pytest.mark.parametrize("repeated", [1, 9])  # one value is not vectorised, nine are
