@@ -58,6 +58,7 @@ def class_and_slope_tasks(side: int, random: np.random.Generator, out: np.ndarra
     fields = np.repeat(np.repeat(random.integers(1, 10, (side // 8 + 1, side // 8 + 1)), 8, 0), 8, 1)[:side, :side].astype(np.float64)
     every_cell, soils = random.integers(1, 10, shape).astype(np.float64), random.integers(0, 40, shape) * 1e6
     limits, values = np.arctan(np.array([0.0, 3, 6, 9, 13, 17, 21, 25, np.inf]) / 100), np.array([0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 0])
+    by_both = np.linspace(0.1, 1.0, 54).reshape(9, 6)
     codes, far = np.arange(1.0, 10), np.arange(40) * 1e6
     return {
         "P by slope class": (16, lambda: practice.p_by_slope(theta, limits, values, out)),
@@ -68,6 +69,7 @@ def class_and_slope_tasks(side: int, random: np.random.Generator, out: np.ndarra
         "a factor, some classes by table": (24, lambda: tables.override(ndvi, every_cell, codes[:4], codes[:4] / 10, out)),
         "a factor in some classes": (24, lambda: tables.only_in(ndvi, every_cell, codes[:4], 1.0, out)),
         "C panagos2015": (24, lambda: cover.c_panagos2015(ndvi, every_cell, 0.05, 0.86, codes, codes / 100, codes / 10, out)),
+        "P by land use and slope": (24, lambda: tables.lookup_by_slope(every_cell, theta, codes, limits[:6], by_both, out)),
         "values held to their range": (8, lambda: tables.first_outside(ndvi, -1.0, 1.0)),
     }
 

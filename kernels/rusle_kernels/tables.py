@@ -99,6 +99,44 @@ def lookup(classes, codes, values, out):
     return unknown
 
 
+@inline
+def fill_steps(theta, lower_limits, steps):
+    """The class of slope of each cell of a stretch: the last limit it reaches; one more than there are where there is no slope."""
+    for j in range(theta.size):
+        steps[j] = np.int32(0) if theta[j] == theta[j] else np.int32(lower_limits.size)
+    for k in range(1, lower_limits.size):
+        lower = lower_limits[k]
+        for j in range(theta.size):  # no branch within, so that it vectorises
+            steps[j] += np.int32(1) if theta[j] >= lower else np.int32(0)
+
+
+@kernel
+def lookup_by_slope(classes, theta, codes, lower_limits, values, out):
+    """The value of each cell's class and slope; returns how many cells with a slope hold a class that is not in ``codes`` (NaN in ``out``).
+
+    ``values`` has a row for each code and a column for each of the ``lower_limits`` (radians, ascending, the first 0): that of the last limit
+    the slope reaches counts. Without a slope only a class has a value whose values are all one.
+    """
+    unknown, rows, wide = 0, spread(codes, np.arange(codes.size) * 1.0), lower_limits.size + 1
+    by_place, places, steps = np.full(rows.size * wide, np.nan), np.empty(STRETCH, np.int32), np.empty(STRETCH, np.int32)
+    for place in range(rows.size):
+        if rows[place] == rows[place]:
+            row = values[np.int64(rows[place])]
+            by_place[place * wide : place * wide + wide - 1] = row
+            by_place[place * wide + wide - 1] = row[0] if row.min() == row.max() else np.nan
+    for i in range(out.shape[0]):
+        for start in range(0, out.shape[1], STRETCH):
+            found, of_cells, angles = out[i, start : start + STRETCH], classes[i, start : start + STRETCH], theta[i, start : start + STRETCH]
+            fill_places(of_cells, codes, rows.size, places[: found.size])
+            fill_steps(angles, lower_limits, steps)
+            for j in range(found.size):
+                places[j] = places[j] * np.int32(wide) + steps[j]
+            take(by_place, places, found)
+            for j in range(found.size):
+                unknown += (found[j] != found[j]) & (of_cells[j] == of_cells[j]) & (angles[j] == angles[j])
+    return unknown
+
+
 @kernel
 def override(factor, classes, codes, values, out):
     """``factor``, except where the cell's class is in ``codes``: there its value. No class, no result."""

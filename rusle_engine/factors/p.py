@@ -1,10 +1,11 @@
-"""Support practice P: from a land-cover table, or by slope on cropland."""
+"""Support practice P: from a land-cover table, by slope on cropland, or from a table by land use and slope."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from rusle_engine.core.errors import InputError
@@ -12,13 +13,14 @@ from rusle_engine.core.grid import same_grid
 from rusle_engine.core.lift import Tile, pointwise
 from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.variables import CONTOURING, GRASS_MARGINS, LAND_COVER, PRACTICE, SLOPE_ANGLE, STONE_WALLS, Raster, Units, units_of
+from rusle_engine.factors.slope_tables import ValuesBySlope
 from rusle_engine.factors.tables import ClassTable, class_values, lookup, only_in
 from rusle_engine.factors.validation import refuse_unused, require_choice, validated
 from rusle_kernels import practice as kernels
 
 log = logging.getLogger("rusle_engine")
 
-PracticeMethod = Literal["table", "wischmeier_smith1978", "wenner1981", "panagos2015"]
+PracticeMethod = Literal["table", "wischmeier_smith1978", "wenner1981", "panagos2015", "landuse_slope"]
 Practice = Literal["contour", "strip_a", "strip_b", "strip_c", "terrace"]
 
 _CLASSES = "for slopes of [0, 3), [3, 6), [6, 9), [9, 13), [13, 17), [17, 21), [21, 25], > 25 %"
@@ -75,6 +77,15 @@ METHODS = {
         formula_id="P-5",
         valid_for="sub-factors that were found elsewhere; contour farming on cropland only",
     ),
+    "landuse_slope": MethodInfo(
+        equation="P = table(land cover, class of slope)",
+        source="the table that is given, row by row",
+        inputs=("landcover", "theta", "by_slope"),
+        units=PRACTICE.units,
+        status="verified",
+        formula_id="P-6, P-7",
+        valid_for="all land; the limits of slope are the table's",
+    ),
     "contour": _by_slope("contour", "13", "contouring", "verified", "P-1"),
     "strip_a": _by_slope("strip_a", "14", "contour strip-cropping: row crop, grain, two years of meadow", "unchecked", "P-2"),
     "strip_b": _by_slope("strip_b", "14", "contour strip-cropping: two years of row crop, grain, meadow", "unchecked", "P-2"),
@@ -94,10 +105,11 @@ def p_factor(
     contouring: Raster | None = None,
     stone_walls: Raster | None = None,
     grass_margins: Raster | None = None,
+    by_slope: pd.DataFrame | None = None,
     method: PracticeMethod = "table",
     units: Units = None,
 ) -> xr.DataArray:
-    r"""Support practice factor P: the value of the land-cover class (``table``), or by the slope of cropland.
+    r"""Support practice factor P: the value of the land-cover class (``table``), of the class and its slope, or by the slope of cropland.
 
     ``wischmeier_smith1978`` (Wischmeier & Smith 1978, AH537): P by slope class of contouring (0.6, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9 and 1 for
     slopes from 0, 3, 6, 9, 13, 17 and 21 %, and above 25 %; read), of contour strip-cropping and of terraces (unchecked). The handbook's
@@ -105,16 +117,18 @@ def p_factor(
 
     ``wenner1981``: :math:`P = 0.2 + 0.03\,s`, at most 1, with the slope :math:`s = 100 \tan\theta`.
 
+    ``landuse_slope``: the value of the land-cover class in its class of slope, from a table of both.
+
     ``panagos2015``: :math:`P = P_c\,P_{sw}\,P_{gm}`, the product of the sub-factors that are given.
 
     Parameters
     ----------
     landcover
-        Land-cover class codes (``table``, ``wischmeier_smith1978``, ``wenner1981``).
+        Land-cover class codes (``table``, ``wischmeier_smith1978``, ``wenner1981``, ``landuse_slope``).
     table
         P by land-cover code (``table``).
     theta
-        Slope angle [rad] (``wischmeier_smith1978``, ``wenner1981``).
+        Slope angle [rad] (``wischmeier_smith1978``, ``wenner1981``, ``landuse_slope``).
     cropland
         Land-cover codes of the cropland that has the practice (``wischmeier_smith1978``, ``wenner1981``); P is 1 on all other land.
     practice
@@ -129,8 +143,11 @@ def p_factor(
         Sub-factor P_sw of stone walls [1], 1 where there is none (``panagos2015``).
     grass_margins
         Sub-factor P_gm of grass margins [1], 1 where there is none (``panagos2015``).
+    by_slope
+        ``code``, ``slope_from_pct`` [%] or ``slope_from_degree`` [°], and ``P`` (``landuse_slope``): a row for every class and class of slope,
+        the first of each class from 0. A limit belongs to the class of slope that begins there.
     method
-        A table, whose rule by slope, or whose product of sub-factors.
+        A table, whose rule by slope, a table by both, or whose product of sub-factors.
     units
         Units of plain arrays, one text or a mapping by parameter name.
 
@@ -154,9 +171,17 @@ def p_factor(
     require_choice("practice", practice, Practice)
     parts = {"contouring": contouring, "stone_walls": stone_walls, "grass_margins": grass_margins}
     if method == "panagos2015":
-        refuse_unused("p_factor", method, landcover=landcover, table=table, theta=theta, cropland=cropland, slope_classes=slope_classes)
+        others = {"landcover": landcover, "table": table, "theta": theta, "cropland": cropland, "slope_classes": slope_classes, "by_slope": by_slope}
+        refuse_unused("p_factor", method, **others)
         return _of_parts({name: part for name, part in parts.items() if part is not None}, units)
-    refuse_unused("p_factor", method, **parts)
+    refuse_unused("p_factor", method, **parts, **({} if method == "landuse_slope" else {"by_slope": by_slope}))
+    if method == "landuse_slope":
+        refuse_unused("p_factor", method, table=table, cropland=cropland, slope_classes=slope_classes)
+        if landcover is None or theta is None or by_slope is None:
+            raise InputError("p_factor by landuse_slope needs landcover=, theta= (rusle.slope) and by_slope=, a table by code and slope")
+        angle = validated(SLOPE_ANGLE.require(theta, units_of(units, "theta")), SLOPE_ANGLE)
+        p = ValuesBySlope(by_slope, PRACTICE).laid_on(LAND_COVER.require(landcover, units_of(units, "landcover")), angle)
+        return PRACTICE.describe(p, method=method, **METHODS[method].provenance())
     if method == "table":
         refuse_unused("p_factor", method, theta=theta, cropland=cropland, slope_classes=slope_classes)
         if landcover is None or table is None:

@@ -21,6 +21,7 @@ from rusle_engine.factors.erosivity_grid import erosivity_on_grid
 from rusle_engine.factors.k import k_factor, k_not_closed
 from rusle_engine.factors.k_methods import ErodibilityMethod
 from rusle_engine.factors.ndvi_bounds import ndvi_bounds
+from rusle_engine.factors.p import p_factor
 from rusle_engine.factors.r import ErosivityMethod, r_factor
 from rusle_engine.factors.stations import interpolate_stations
 from rusle_engine.factors.storms import Energy, erosive_storms
@@ -63,7 +64,7 @@ def warm_up_rain() -> None:
 
 
 def warm_up_soil_and_cover() -> None:
-    """K, C, B and E by every equation; soil loss, classes and tables apart from a run."""
+    """K, C, B, P by land use and slope, and E by every equation; soil loss, classes and tables apart from a run."""
     nomograph = _SOIL | {"om": 2.0, "structure": 2.0, "permeability": 3.0}
     of_carbon: tuple[ErodibilityMethod, ...] = ("williams1990", "zhang2008", "torri1997")
     for soil_method in of_carbon:
@@ -80,6 +81,8 @@ def warm_up_soil_and_cover() -> None:
     c_factor(landcover=np.ones((1, 1)), fvc=np.full((1, 1), 0.3), ranges=ranges, method="panagos2015")
     vegetation_cover(np.full((1, 1), 0.3), ndvi_soil=0.05, ndvi_vegetation=0.86)
     ndvi_bounds(xr.DataArray(np.linspace(0, 1, 50, dtype=np.float32)[:, np.newaxis], dims=("y", "x")))
+    p_by_both = pd.DataFrame({"code": [1], "slope_from_pct": [0], "P": [0.5]})
+    p_factor(landcover=np.ones((1, 1)), theta=np.zeros((1, 1)), by_slope=p_by_both, method="landuse_slope", units={"theta": "rad"})
     grid = small_grid()
     measure = gpd.GeoDataFrame({"type": ["terrace"], "year_built": [2000]}, geometry=[box(0, 0, 50, 50)], crs="EPSG:32649")
     np.asarray(e_factor(measures=measure, table={"terrace": 0.5}, grid=grid, year=2020, method="register"))
