@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from rusle_engine.core.errors import InputError, MissingInputError, NotAllowedError
+from rusle_engine.core.errors import InputError, MissingInputError, NotAllowedError, OutputError
 
 PathLike = str | os.PathLike[str]
 Paths = PathLike | Iterable[PathLike]
@@ -81,3 +81,16 @@ def input_files(paths: Paths, what: str = "raster") -> tuple[Path, ...]:
         else:
             found.append(existing_file(pattern, what))
     return tuple(found)
+
+
+def refuse_replacing(out: Path, inputs: Iterable[Path], hint: str = "Choose another file.") -> None:
+    """Refuse to write ``out`` where one of ``inputs`` lies, by whatever name.
+
+    Raises
+    ------
+    OutputError
+        Naming the input.
+    """
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise OutputError(f"{path} is an input, and the result would take its place. {hint}")

@@ -14,6 +14,7 @@ from pydantic import ValidationError, create_model
 from rusle_engine.core.errors import ConfigError, InputError, Problem
 from rusle_engine.core.grid import Grid
 from rusle_engine.factors.registry import own_methods
+from rusle_engine.files.paths import refuse_replacing
 from rusle_engine.files.rasters import RasterOutput, write_rasters
 from rusle_engine.runs.config import FACTOR_KEYS, Config, Dem, LandCover, Project
 from rusle_engine.runs.inputs import Inputs, Problems
@@ -99,14 +100,15 @@ def compute_factor(key: str, given: Mapping[str, str], out: Path | None, *, prog
         With every option that is wrong or missing (exit code 2, or 66 when only files are missing).
     """
     block, shared = _read(key, given)
-    result, erosivity = _compute(key, block, shared["dem"], shared["landcover"], shared["grid"])
+    result, plan = _compute(key, block, shared["dem"], shared["landcover"], shared["grid"])
     variable = factor_function(key).variable
     if result.ndim < 2:
         if out is not None:
             raise _usage([Problem("--out", "the result is one number, not a raster; leave --out away")])
-        return _number(key, float(result), erosivity)
+        return _number(key, float(result), plan.erosivity)
     if out is None:
         raise _usage([Problem("--out", "missing; the raster to write")])
+    refuse_replacing(out, (path for entry in plan.inputs.noted for path in entry.paths))
     watched, records = observed(result)
     told = 0
 
@@ -194,7 +196,7 @@ def _missing(block: Factor, given: Mapping[str, str]) -> list[Problem]:
     return missing + unused
 
 
-def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | None, grid: Dem | None) -> tuple[xr.DataArray, xr.Dataset | None]:
+def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | None, grid: Dem | None) -> tuple[xr.DataArray, Plan]:
     parts: dict[str, Any] = {**dict.fromkeys((*FACTOR_KEYS, "L", "S")), key: block, "dem": dem, "landcover": landcover}
     parts["project"] = Project.model_construct(name="")
     config = Config.model_construct(**parts)
@@ -212,7 +214,7 @@ def _compute(key: str, block: Factor, dem: Dem | None, landcover: LandCover | No
     result = Planner(config, problems).factor(plan, key, None if dem is None else inputs.elevation(dem))
     if result is None:
         raise InputError(f"{key} could not be computed from these inputs")
-    return result, plan.erosivity
+    return result, plan
 
 
 def _number(key: str, value: float, erosivity: xr.Dataset | None) -> Found:

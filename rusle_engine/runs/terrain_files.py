@@ -9,8 +9,9 @@ import geopandas as gpd
 import xarray as xr
 
 from rusle_engine.assessment.edge import edge_table
-from rusle_engine.core.errors import InputError, OutputError
+from rusle_engine.core.errors import InputError
 from rusle_engine.core.variables import ACCUMULATION, BARRIERS, EDGE_CONTAMINATION, ELEVATION, FLOW_DIRECTION, Variable
+from rusle_engine.files.paths import refuse_replacing
 from rusle_engine.files.rasters import RasterOutput, open_raster, write_rasters
 from rusle_engine.files.vectorize import polygonize
 from rusle_engine.files.vectors import read_zones, write_zones
@@ -20,6 +21,7 @@ from rusle_engine.terrain.edges import edge_contamination
 from rusle_engine.terrain.flow import RoutingScheme, flow_accumulation, flow_direction
 from rusle_engine.terrain.streams import streams
 from rusle_engine.terrain.watersheds import basins, catchments, sub_basins
+from rusle_kernels.neighbours import NODATA_CODE
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,21 @@ def write_conditioned(dem: Path, out: Path, *, progress: Progress, **options: An
 def write_directions(dem: Path, out: Path, *, progress: Progress, barriers: Path | None = None, **options: Any) -> Written:
     """D8 directions as ESRI codes, by ``flow_direction``."""
     obstacles = _opened(barriers)
-    return _raster(dem, out, lambda heights: flow_direction(heights, barriers=obstacles, **options), FLOW_DIRECTION, progress, kind="classes")
+
+    def made(heights: xr.DataArray) -> xr.DataArray:
+        return flow_direction(heights, barriers=obstacles, **options)
+
+    return _raster(dem, out, made, FLOW_DIRECTION, progress, kind="classes", inputs=[barriers])
 
 
 def write_accumulation(dem: Path, out: Path, *, scheme: RoutingScheme, progress: Progress, barriers: Path | None = None, **options: Any) -> Written:
     """How many cells drain through each, by ``flow_accumulation``."""
     obstacles = _opened(barriers)
-    return _raster(
-        dem, out, lambda heights: flow_accumulation(flow_direction(heights, scheme=scheme, barriers=obstacles, **options)), ACCUMULATION, progress
-    )
+
+    def made(heights: xr.DataArray) -> xr.DataArray:
+        return flow_accumulation(flow_direction(heights, scheme=scheme, barriers=obstacles, **options))
+
+    return _raster(dem, out, made, ACCUMULATION, progress, inputs=[barriers])
 
 
 def write_edges(
@@ -60,14 +68,15 @@ def write_edges(
     progress: Progress,
 ) -> Written:
     """Where contributing areas may be cut, by ``edge_contamination``; with zones, their shares too."""
-    obstacles = _opened(barriers)
+    obstacles, land = _opened(barriers), None if zones is None else read_zones(zones)
 
     def made(heights: xr.DataArray) -> xr.DataArray:
         return edge_contamination(flow_direction(heights, scheme=scheme, barriers=obstacles), max_slope_length_m=max_slope_length_m)
 
-    written = _raster(dem, out, made, EDGE_CONTAMINATION, progress, kind="classes")
-    if zones is not None:
-        table = edge_table(open_raster(out).rename(EDGE_CONTAMINATION.symbol).assign_attrs(written.values["attributes"]), read_zones(zones))
+    written = _raster(dem, out, made, EDGE_CONTAMINATION, progress, kind="classes", inputs=[barriers])
+    if land is not None:
+        mask = open_raster(out).fillna(NODATA_CODE).astype("uint8")
+        table = edge_table(mask.rename(EDGE_CONTAMINATION.symbol).assign_attrs(written.values["attributes"]), land)
         written.values["zones"] = table.astype(object).where(table.notna(), None).to_dict("records")
     return written
 
@@ -97,9 +106,15 @@ def write_catchments(dem: Path, out: Path, points: Sequence[tuple[float, float]]
 
 
 def _raster(
-    dem: Path, out: Path, made: Callable[[xr.DataArray], xr.DataArray], variable: Variable, progress: Progress, kind: Any = "quantity"
+    dem: Path,
+    out: Path,
+    made: Callable[[xr.DataArray], xr.DataArray],
+    variable: Variable,
+    progress: Progress,
+    kind: Any = "quantity",
+    inputs: Sequence[Path | None] = (),
 ) -> Written:
-    _refuse_overwriting(dem, out, ".tif")
+    _require_place(out, ".tif", dem, *inputs)
     result = made(open_raster(dem))
     told = 0
 
@@ -116,7 +131,7 @@ def _raster(
 
 
 def _layer(dem: Path, out: Path, made: Callable[[xr.DataArray], gpd.GeoDataFrame], layer: str) -> Written:
-    _refuse_overwriting(dem, out, ".gpkg")
+    _require_place(out, ".gpkg", dem)
     table = made(open_raster(dem))
     write_zones(table, out, layer=layer)
     return Written(out, {"path": out, "layer": layer, "rows": len(table)})
@@ -128,8 +143,8 @@ def _zones(labels: xr.DataArray, name: str) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"zone_id": numbers, "zone_name": name + " " + numbers}, geometry=polygons.geometry, crs=polygons.crs)
 
 
-def _refuse_overwriting(dem: Path, out: Path, suffix: str) -> None:
+def _require_place(out: Path, suffix: str, *inputs: Path | None) -> None:
+    """Refuse a file of another kind, and one in the place of an input."""
     if out.suffix.lower() != suffix:
         raise InputError(f"--out {out} ends in {out.suffix or 'nothing'}; expected {suffix}, the kind of file that is written")
-    if out.resolve() == dem.resolve():
-        raise OutputError(f"{dem} is the DEM, and the result would take its place. Choose another file.")
+    refuse_replacing(out, [path for path in inputs if path is not None])

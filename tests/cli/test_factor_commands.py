@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -50,6 +51,14 @@ def test_every_parameter_for_files_is_an_option_with_its_description(key):
             assert name not in offered
         else:
             assert offered["dem" if name == "theta" else name].help.strip()
+
+
+def test_a_result_never_takes_the_place_of_an_input(rusle):
+    dem = write_raster("dem.tif", np.add.outer(np.arange(8.0), np.arange(9.0)).astype(np.float32))
+    before = read_raster(dem)
+    code, _, err = rusle("ls", "--dem", dem, "--out", f"../{Path.cwd().name}/{dem}")
+    assert (code, "is an input" in err) == (73, True)
+    assert np.array_equal(read_raster(dem), before)
 
 
 def test_k_of_layers_of_the_soil(rusle):

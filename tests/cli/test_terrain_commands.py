@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 
 import rusle_engine as rusle
@@ -59,6 +61,8 @@ def test_barriers_and_edges_are_those_of_python(dem, tmp_path):
     out = tmp_path / "out.tif"
     done = terrain("accumulation", "--dem", dem, "--out", out, "--scheme", "qin2007", "--barriers", tmp_path / "walls.tif")
     assert done.returncode == 0, done.stderr
+    in_its_place = terrain("accumulation", "--dem", dem, "--out", tmp_path / "walls.tif", "--barriers", tmp_path / "walls.tif")
+    assert (in_its_place.returncode, "walls.tif is an input" in in_its_place.stderr) == (73, True)
     expected = rusle.flow_accumulation(rusle.flow_direction(heights, scheme="qin2007", barriers=walls)).values
     with rasterio.open(out) as written:
         np.testing.assert_array_equal(written.read(1), expected.astype(written.dtypes[0]))
@@ -72,6 +76,28 @@ def test_barriers_and_edges_are_those_of_python(dem, tmp_path):
     told = json.loads(done.stdout)
     assert told["attributes"]["buffer_m"] == mask.attrs["buffer_m"] == 330.0  # 1 + 200·√2/30 = 10.4 cells
     assert sum(row["contaminated_km2"] for row in told["zones"]) == pytest.approx((mask.values == 1).sum() * 9e-4)
+
+
+def test_shares_of_zones_leave_holes_out(dem, tmp_path):
+    """A plane that falls westwards, with a hole of 3 × 4 cells: no land, but its shore and what lies below it are cut."""
+    with rasterio.open(dem) as file:
+        profile = file.profile | {"nodata": -9999.0}
+    heights = np.tile(np.arange(50, dtype=np.float32), (40, 1))
+    heights[18:21, 20:24] = -9999
+    with rasterio.open(tmp_path / "holed.tif", "w", **profile) as file:
+        file.write(heights, 1)
+    zone = gpd.GeoDataFrame(
+        {"zone_id": ["all"], "zone_name": ["all"]}, geometry=[shapely.box(5e5, 4.2e6 - 1200, 5e5 + 1500, 4.2e6)], crs="EPSG:32650"
+    )
+    zone.to_file(tmp_path / "zone.gpkg")
+    done = terrain("edges", "--dem", tmp_path / "holed.tif", "--out", tmp_path / "cut.tif", "--zones", tmp_path / "zone.gpkg", "--json")
+    assert (done.returncode, done.stderr.count("Warning")) == (0, 0), done.stderr
+    (row,) = json.loads(done.stdout)["zones"]
+    with rasterio.open(tmp_path / "cut.tif") as written:
+        cells = np.bincount(written.read(1).ravel(), minlength=256)
+    assert (cells[255], cells[0] + cells[1]) == (12, 1988)
+    assert row["area_km2"] == pytest.approx(1988 * 9e-4, rel=1e-12)
+    assert row["share_pct"] == pytest.approx(100 * cells[1] / 1988, rel=1e-12)
 
 
 def test_layers_are_those_of_python(dem, tmp_path):
@@ -110,5 +136,8 @@ def test_what_cannot_be_done(dem, tmp_path, arguments, code, message):
 def test_a_result_of_another_kind_or_in_the_place_of_the_dem_is_refused(dem, tmp_path):
     done = terrain("streams", "--dem", dem, "--min-cells", 9, "--out", tmp_path / "streams.shp")
     assert (done.returncode, "expected .gpkg" in done.stderr) == (65, True)
-    done = terrain("condition", "--dem", dem, "--out", dem)
-    assert (done.returncode, "is the DEM" in done.stderr) == (73, True)
+    before = dem.read_bytes()
+    (tmp_path / "link.tif").symlink_to(dem)
+    done = terrain("condition", "--dem", dem, "--out", tmp_path / "link.tif")
+    assert (done.returncode, "is an input" in done.stderr) == (73, True)
+    assert dem.read_bytes() == before
