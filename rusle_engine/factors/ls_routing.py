@@ -8,6 +8,7 @@ import xarray as xr
 
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid, same_grid
+from rusle_engine.core.lift import Tile, pointwise
 from rusle_engine.core.variables import UPSLOPE_AREA, Raster, Units, units_of
 from rusle_engine.factors.ls_scheme import Scheme
 from rusle_engine.terrain import multiple_flow
@@ -38,7 +39,7 @@ class Routing:
         self._given: dict[str, xr.DataArray] = {}
         if given_area is not None:
             _, area = same_grid({"dem": heights, "upslope_area": UPSLOPE_AREA.require(given_area, units_of(units, "upslope_area"))})
-            self._given["area"] = area.astype(np.float64)
+            self._given["area"] = pointwise(_as_area, area)
         if direction is not None:
             if scheme.routing != "d8":
                 raise InputError(f"direction holds D8 directions, and routing is {scheme.routing!r}; give one of them")
@@ -110,6 +111,13 @@ class Routing:
         if "area" in self._given and not on_paths:
             return "upslope area as given"
         return "d8, directions as given" if "codes" in self._given else self._scheme.routing
+
+
+def _as_area(given: Tile, out: Tile) -> None:
+    wrong = (given < 0) | np.isinf(given)
+    if wrong.any():
+        raise InputError(f"upslope_area is {given[wrong][0]:g}; expected 0 or more [m²], NaN where it is not known: is a nodata code left in it?")
+    out[...] = given
 
 
 def labelled(raster: Raster) -> xr.DataArray:

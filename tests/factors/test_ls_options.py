@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.factors.ls import ls_factor, ls_with_flags
 from rusle_engine.factors.ls_presets import PRESETS
@@ -84,6 +85,16 @@ def test_area_that_is_not_known_gives_no_ls():
         np.arange(12.0).reshape(3, 4), upslope_area=area, units={"dem": "m", "upslope_area": "m2"}, cell_size_m=30.0, max_slope_length_m=10.0
     )
     assert np.array_equal(np.isnan(ls), np.isnan(area))
+
+
+@pytest.mark.parametrize("impossible", [-9999.0, -0.5, np.inf])
+@pytest.mark.parametrize("chunks", [{}, {"y": 2, "x": 2}])
+def test_area_that_cannot_be_is_refused(impossible, chunks):
+    area = np.full((3, 4), 900.0)
+    area[1, 2] = impossible
+    dem, area = raster(np.arange(12.0).reshape(3, 4)).chunk(chunks), raster(area).chunk(chunks).assign_attrs(units="m2")
+    with pytest.raises(InputError, match=f"upslope_area is {impossible:g}; expected 0 or more"):
+        ls_factor(dem, upslope_area=area, cell_size_m=30.0).compute()
 
 
 @pytest.mark.parametrize("scheme", ["tarboton1997", "quinn1991", "freeman1991", "qin2007"])
