@@ -24,6 +24,7 @@ _HOME = {
     "rasterize_barriers": "files.barriers",
     "ls_factor": "factors.ls",
     "r_factor": "factors.r",
+    "half_month_erosivity": "factors.half_month_erosivity",
     "erosive_storms": "factors.storms",
     "storm_table": "factors.storms",
     "erosivity_of_storms": "factors.storm_erosivity",

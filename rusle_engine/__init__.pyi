@@ -15,6 +15,7 @@ from rusle_engine.factors.cover import vegetation_cover as vegetation_cover
 from rusle_engine.factors.crop_calendar import crop_soil_loss_ratios as crop_soil_loss_ratios
 from rusle_engine.factors.e import e_factor as e_factor
 from rusle_engine.factors.erosivity_grid import erosivity_on_grid as erosivity_on_grid
+from rusle_engine.factors.half_month_erosivity import half_month_erosivity as half_month_erosivity
 from rusle_engine.factors.k import k_factor as k_factor
 from rusle_engine.factors.ls import ls_factor as ls_factor
 from rusle_engine.factors.ndvi_bounds import ndvi_bounds as ndvi_bounds

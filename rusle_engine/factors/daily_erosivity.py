@@ -72,11 +72,8 @@ def daily_erosivity(
         When the record is not daily rain, and at a station when too little of it remains.
     """
     daily = daily_record(rain, units)
-    threshold = _THRESHOLD_MM[method] if threshold_mm is None else threshold_mm
-    dates = pd.DatetimeIndex(daily["time"].values)
-    calendar = Calendar.of(dates)
-    model = Model(calendar, calendar.slot(dates), _alpha(method, dates), method, threshold, max_missing_pct, erosive_rain)
-    attrs = {"method": method, "threshold_mm": threshold, "max_missing_pct": max_missing_pct, **METHODS[method].provenance()}
+    model = Model.of(daily, method, threshold_mm, max_missing_pct, erosive_rain)
+    attrs, calendar = model.provenance(), model.calendar
     if daily.ndim == 1 and not is_lazy(daily):
         missing = model.missing(np.ascontiguousarray(daily.values, np.float64)[None, :])
         attrs |= calendar.require_enough(missing[0], max_missing_pct)
@@ -104,6 +101,24 @@ class Model:
     max_missing_pct: float
     given_erosive_rain: tuple[float, float] | None
 
+    @classmethod
+    def of(
+        cls, daily: xr.DataArray, method: str, threshold_mm: float | None, max_missing_pct: float, erosive_rain: tuple[float, float] | None
+    ) -> "Model":
+        """The model on the dates of ``daily``; its usual threshold where none is stated."""
+        dates = pd.DatetimeIndex(daily["time"].values)
+        calendar = Calendar.of(dates)
+        threshold = _THRESHOLD_MM[method] if threshold_mm is None else threshold_mm
+        return cls(calendar, calendar.slot(dates), _alpha(method, dates), method, threshold, max_missing_pct, erosive_rain)
+
+    def provenance(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "threshold_mm": self.threshold_mm,
+            "max_missing_pct": self.max_missing_pct,
+            **METHODS[self.method].provenance(),
+        }
+
     @property
     def size(self) -> int:
         return 25 + len(COUNTS) + (2 if self.method == "zhang2003" else 0)
@@ -113,21 +128,33 @@ class Model:
         require_within(rain, RAINFALL)
         missing = self.missing(rain)
         kept, used = self.calendar.used(missing, self.max_missing_pct)
-        half_months = np.zeros(missing.shape)
-        extra = []
-        if self.method == "zhang2003":
-            erosive_rain = np.empty((len(rain), 2))
-            if self.given_erosive_rain is None:
-                total, days = np.zeros(kept.shape), np.zeros(kept.shape, np.int64)
-                erosivity.erosive_days_zhang2003(rain, self.slot, total, days)
-                erosivity.erosive_rain_zhang2003(total, days, kept, erosive_rain)
-            else:
-                erosive_rain[:] = self.given_erosive_rain
-            extra = [erosive_rain]
-        self.add_half_months(rain, self.slot, self.alpha, extra[0] if extra else None, half_months)
+        half_months, erosive_rain = np.zeros(missing.shape), self.erosive_rain(rain, kept)
+        self.add_half_months(rain, self.slot, self.alpha, erosive_rain, half_months)
         annual = np.empty((len(rain), 25))
         erosivity.annual_erosivity(half_months, used, annual)
-        return np.column_stack([annual, self.calendar.counts(kept, used, missing), *extra])
+        return np.column_stack([annual, self.calendar.counts(kept, used, missing), *([] if erosive_rain is None else [erosive_rain])])
+
+    def half_months(self, rain: Tile) -> Tile:
+        """Erosivity of every half-month: (cells, slots); NaN where too many of its days are missing."""
+        require_within(rain, RAINFALL)
+        missing = self.missing(rain)
+        kept, _ = self.calendar.used(missing, self.max_missing_pct)
+        found = np.zeros(missing.shape)
+        self.add_half_months(rain, self.slot, self.alpha, self.erosive_rain(rain, kept), found)
+        return np.where(100 * missing <= self.max_missing_pct * self.calendar.days, found, np.nan)
+
+    def erosive_rain(self, rain: Tile, kept: Tile) -> Tile | None:
+        """P_d12 and P_y12 of the years that are ``kept``, or as stated: (cells, 2); None for models without."""
+        if self.method != "zhang2003":
+            return None
+        found = np.empty((len(rain), 2))
+        if self.given_erosive_rain is not None:
+            found[:] = self.given_erosive_rain
+            return found
+        total, days = np.zeros(kept.shape), np.zeros(kept.shape, np.int64)
+        erosivity.erosive_days_zhang2003(rain, self.slot, total, days)
+        erosivity.erosive_rain_zhang2003(total, days, kept, found)
+        return found
 
     def add_half_months(self, rain: Tile, slot: Tile, alpha: Tile, erosive_rain: Tile | None, out: Tile) -> None:
         """Add the erosivity of days to that of their half-months."""

@@ -89,7 +89,7 @@ def test_a_class_without_a_row_is_named():
 
 
 def test_what_it_needs_and_what_it_has_no_use_for():
-    with pytest.raises(InputError, match="needs landcover=, theta=.* and by_slope="):
+    with pytest.raises(InputError, match=r"needs landcover=, theta=.* and by_slope="):
         rusle.p_factor(landcover=np.ones((1, 1)), method="landuse_slope")
     with pytest.raises(InputError, match="by landuse_slope does not use cropland"):
         p_of([11], [1], cropland=[11])
