@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from importlib import import_module
+from math import prod
 from typing import Any
 
 import dask
+import numpy as np
 from dask.base import compute, get_scheduler, is_dask_collection
 from dask.callbacks import Callback
 
-from rusle_engine.core.memory import usable_threads
+from rusle_engine.core.memory import IN_TILES, SMALLER_TILES, require_memory, usable_threads
 
 _IN_PROCESS = ("threads", "threading", "synchronous", "sync", "single-threaded")
 
@@ -19,6 +21,27 @@ def threads_in_force() -> int:
     if dask.config.get("scheduler", None) in ("synchronous", "single-threaded", "sync"):
         return 1
     return int(dask.config.get("num_workers", None) or usable_threads())
+
+
+def require_for_tiles(function: Callable[..., Any], arrays: Sequence[Any], kinds: Sequence[Any], made: Sequence[Any]) -> None:
+    """Refuse, before it starts, a step that takes a tile of each of ``arrays`` as ``kinds`` and makes results of the types ``made``.
+
+    Every thread in force holds the largest of the tiles; of arrays in memory only what is made, or made into another type, is new.
+
+    Raises
+    ------
+    MemoryBudgetError
+        When that exceeds the memory budget.
+    """
+    step = str(getattr(getattr(function, "func", function), "__name__", "this step"))
+    widths = [np.dtype(kind).itemsize for kind in made]
+    if lazy := [array for array in arrays if is_dask_collection(array)]:
+        cells = threads_in_force() * max(prod(max(sizes) for sizes in array.chunks) for array in lazy)
+        widths += [np.dtype(kind).itemsize for kind in kinds]
+        require_memory(min(cells, max(array.size for array in lazy)), sum(widths), step, SMALLER_TILES)
+        return
+    widths += [np.dtype(kind).itemsize for array, kind in zip(arrays, kinds) if getattr(array, "dtype", kind) != kind]
+    require_memory(max(np.size(array) for array in arrays), sum(widths), step, IN_TILES)
 
 
 def active_client() -> Any | None:

@@ -35,7 +35,7 @@ from dask.base import is_dask_collection, tokenize
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.core.frames import Frames, frame, layered, shared_scratch, waits_on_disk
-from rusle_engine.core.memory import memory_budget, require_memory, usable_threads
+from rusle_engine.core.memory import memory_budget, require_memory
 from rusle_engine.core.scratch import Scratch
 from rusle_engine.core.tiles import Layout, Place, Tile, framed_tile, raster_like
 
@@ -317,7 +317,7 @@ def _lazily(problem: Exchange, layout: Layout, blocks: list[Any], given: list[An
     cells = sum(layout.heights) * sum(layout.widths)
     need = 2 * problem.prepared_bytes + 9.0 + 8.0
     in_memory = cells * need <= memory_budget() / 2
-    in_hand = min(usable_threads() * max(layout.largest_tile, problem.window**2), cells) * WORKING_BYTES
+    in_hand = min(threads_in_force() * max(layout.largest_tile, problem.window**2), cells) * WORKING_BYTES
     require_memory(cells, (in_hand if not in_memory else max(in_hand, cells * need)) / max(cells, 1), problem.step)
     frames = [Frames(block, 1, problem.step, on_disk=waits_on_disk(block, 1)) for block in blocks]
     sources = [*(each.source for each in frames), *(number for number in given if is_dask_collection(number))]

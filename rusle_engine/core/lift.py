@@ -17,6 +17,7 @@ from dask.base import is_dask_collection, tokenize
 from dask.delayed import Delayed, delayed
 from dask.highlevelgraph import HighLevelGraph
 
+from rusle_engine.core.engine import require_for_tiles
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.frames import Frames, Stash, frame, layered, opened, waits_on_disk, without_frames
 from rusle_engine.core.memory import require_memory
@@ -55,6 +56,7 @@ def pointwise(
     arrays are broadcast. The arrays must share one grid exactly; the result has their coordinates and no attributes.
     """
     kinds = [np.dtype(kind) for kind in (input_dtypes or [np.float64] * len(arrays))]
+    require_for_tiles(kernel, arrays, kinds, [dtype])
 
     def on_tile(*tiles: Tile) -> Tile:
         shape = np.broadcast_shapes(*(tile.shape for tile in tiles))
@@ -109,6 +111,7 @@ def stencil(
     raster row, such as the cell size) reaches the kernel cut to the tile's h rows. ``padded`` keeps the array's dtype.
     """
     ring = ((depth, depth), (depth, depth))
+    require_for_tiles(kernel, [array], [array.dtype], [dtype, array.dtype])
 
     def run(padded: Tile, start: int, height: int, width: int) -> Tile:
         out = np.empty((height, width), dtype)

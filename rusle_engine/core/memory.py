@@ -76,6 +76,10 @@ def usable_threads() -> int:
     return min(threads, int(allotted)) if allotted.isdigit() and int(allotted) > 0 else threads
 
 
+IN_TILES = "Hand it over lazily, in tiles (.chunk(1024), or open_raster), raise memory_budget, or free memory."
+SMALLER_TILES = "Use smaller chunks or fewer threads, raise memory_budget, or free memory."
+
+
 def require_memory(
     cells: int,
     bytes_per_cell: float,

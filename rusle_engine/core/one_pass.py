@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection, tokenize
 
-from rusle_engine.core.engine import threads_in_force
+from rusle_engine.core.engine import require_for_tiles, threads_in_force
 from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frames
 from rusle_engine.core.tiles import framed_tile, raster_like
 from rusle_engine.core.two_passes import Layout, Place, Tile
@@ -37,6 +37,7 @@ def one_pass(function: Filling, *arrays: xr.DataArray, dtypes: Sequence[Any], ri
     ring
         How many cells the first tile has around it, ``around`` beyond the raster: 0 or 1.
     """
+    require_for_tiles(function, arrays, [array.dtype for array in arrays], dtypes)
     if any(is_dask_collection(array) for array in arrays):
         return tuple(raster_like(arrays[0], data) for data in _lazily(function, arrays, dtypes, ring, around))
     results = tuple(np.empty(arrays[0].shape, dtype) for dtype in dtypes)

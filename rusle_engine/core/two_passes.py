@@ -17,7 +17,7 @@ from dask.base import is_dask_collection
 from dask.delayed import delayed
 
 from rusle_engine.core.engine import threads_in_force
-from rusle_engine.core.memory import require_memory, usable_threads
+from rusle_engine.core.memory import IN_TILES, SMALLER_TILES, require_memory
 from rusle_engine.core.tile_graph import borders_in_hand, on_chunks
 from rusle_engine.core.tiles import Layout, Place, Tile, TwoPasses, framed_tile, joined, raster_like
 
@@ -42,7 +42,7 @@ def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, 
     outputs = sum(np.dtype(dtype).itemsize for dtype in passes.dtypes)
     if not lazy or lazy[0].data.npartitions == 1:
         layout = Layout.squares(first.shape, passes.tile_size)
-        _require(passes, layout, passes.state_bytes + outputs)
+        _require(passes, layout, passes.state_bytes + outputs, IN_TILES)
         values = [array.data for array in arrays]
         if not any(is_dask_collection(array) for array in arrays):
             return tuple(raster_like(first, raster) for raster in _in_memory(passes, layout, *values))
@@ -51,17 +51,17 @@ def two_passes(passes: TwoPasses, *arrays: xr.DataArray) -> tuple[xr.DataArray, 
         return tuple(raster_like(first, da.from_delayed(task[i], first.shape, meta=np.empty((0, 0), dtype))) for i, dtype in kinds)
     chunks = lazy[0].data.chunks
     layout = Layout(*(joined(sizes, passes.ring) for sizes in chunks))
-    _require(passes, layout, 0.0)
+    _require(passes, layout, 0.0, SMALLER_TILES)
     blocks = [_block(array, (layout.heights, layout.widths)) for array in arrays]
     return tuple(raster_like(first, array.rechunk(chunks)) for array in on_chunks(passes, layout, blocks))
 
 
-def _require(passes: TwoPasses, layout: Layout, bytes_of_each_cell: float) -> None:
-    in_hand = min(layout.largest_tile * usable_threads(), sum(layout.heights) * sum(layout.widths))
+def _require(passes: TwoPasses, layout: Layout, bytes_of_each_cell: float, way_out: str) -> None:
+    in_hand = min(layout.largest_tile * threads_in_force(), sum(layout.heights) * sum(layout.widths))
     cells = sum(layout.heights) * sum(layout.widths)
-    borders = borders_in_hand(passes, layout, usable_threads()) if len(layout.heights) * len(layout.widths) > 1 else 0
+    borders = borders_in_hand(passes, layout, threads_in_force()) if len(layout.heights) * len(layout.widths) > 1 else 0
     need = in_hand * (passes.working_bytes + passes.state_bytes) + borders * passes.border_bytes + cells * bytes_of_each_cell
-    require_memory(cells, need / max(cells, 1), passes.step)
+    require_memory(cells, need / max(cells, 1), passes.step, way_out)
 
 
 def _in_memory(passes: TwoPasses, layout: Layout, *values: Any) -> tuple[Tile, ...]:

@@ -16,7 +16,7 @@ from dask.base import is_dask_collection, tokenize
 
 from rusle_engine.core.engine import threads_in_force
 from rusle_engine.core.frames import Frames, frame, layered, opened, waits_on_disk, without_frame
-from rusle_engine.core.memory import require_memory, usable_threads
+from rusle_engine.core.memory import require_memory
 from rusle_engine.core.tiles import Layout, Place, Tile, framed_tile, joined, raster_like
 
 
@@ -73,7 +73,7 @@ def wanted_late(array: xr.DataArray) -> xr.DataArray:
 
 def _require(problem: Windows, layout: Layout, kept_bytes: int) -> None:
     window = (max(layout.heights) + 2 * problem.ring) * (max(layout.widths) + 2 * problem.ring)
-    tiles = min(len(layout.heights) * len(layout.widths), usable_threads())
+    tiles = min(len(layout.heights) * len(layout.widths), threads_in_force())
     need = tiles * (window * problem.working_bytes + problem.search_bytes) + kept_bytes
     require_memory(tiles * window, need / (tiles * window), f"{problem.step}, with {problem.ring} cells around each tile,", problem.way_out)
 

@@ -99,6 +99,22 @@ def test_a_step_too_large_for_the_budget_is_refused_before_it_starts():
         lift.whole(refuse, tiles, dtypes=[np.float64], bytes_per_cell=16, step="turning")
 
 
+@pytest.mark.parametrize(
+    "lifted", [lambda array: lift.pointwise(product, array, array), lambda array: lift.stencil(shifted_sum, array, rows=[np.ones(100)])]
+)
+def test_tiles_too_large_for_the_budget_are_refused_before_they_are_made(lifted):
+    """16 or 24 bytes for each of 10 000 cells, or of 2 × 2500 in hand; in memory, what is made: 8 or 16."""
+    whole = raster(100, 100)
+    tiles = whole.chunk(y=50, x=50)
+    with dask.config.set({"rusle_engine.memory_budget": "70 kB", "num_workers": 2}):
+        with pytest.raises(MemoryBudgetError, match=r"(product|shifted_sum) needs about .* Hand it over lazily"):
+            lifted(whole)
+        with pytest.raises(MemoryBudgetError, match=r"needs about .* Use smaller chunks or fewer threads"):
+            lifted(tiles)
+    with dask.config.set({"rusle_engine.memory_budget": "70 kB", "num_workers": 1}):
+        lifted(tiles)
+
+
 def test_tiles_narrower_than_the_ring_are_refused():
     with pytest.raises(InputError, match="larger chunks"):
         lift.stencil(shifted_sum, raster(9, 9).chunk(y=2, x=9), rows=[np.ones(9)], depth=3)
