@@ -54,7 +54,7 @@ def ways_down(codes, step_of_code, marks, found, counts, leaving, slots, onward)
     without one, −3 − k where it leaves the tile by the crossing k.
 
     ``counts`` are the marks of each row, ``leaving`` the crossings' places on the perimeter, ``slots`` the neighbour each leads to; ``onward``
-    is ``found`` along the perimeter. Returns how many crossings there are, and how many cells lead round in circles.
+    is ``found`` along the perimeter. Returns how many crossings there are, and how many cells lie on a circle, or drain into one.
     """
     height, width = codes.shape[0] - 2, codes.shape[1] - 2
     way, number, mark = codes.reshape(-1), found.reshape(-1), marks.reshape(-1)
@@ -85,10 +85,9 @@ def ways_down(codes, step_of_code, marks, found, counts, leaving, slots, onward)
             if way[start] == NODATA_CODE:
                 number[start] = NO_MARK
                 continue
-            cell, walked = start, 0
+            cell = start
             while number[cell] == _UNKNOWN:
                 number[cell] = _ON_THE_WAY
-                walked += 1
                 step = step_of_code[way[cell]]
                 if step == 0 or way[cell + step] == NODATA_CODE:
                     number[cell] = NO_MARK
@@ -96,7 +95,7 @@ def ways_down(codes, step_of_code, marks, found, counts, leaving, slots, onward)
                 cell += step
             end = number[cell]
             if end == _ON_THE_WAY:
-                stuck += walked
+                stuck += 1
                 continue
             cell = start
             while number[cell] == _ON_THE_WAY:
@@ -141,10 +140,9 @@ def follow_crossings(entering, onward, ends):
             ends[crossing] = -3 - count
             count += 1
     for start in range(entering.size):
-        crossing, walked = start, 0
+        crossing = start
         while ends[crossing] == _UNKNOWN:
             ends[crossing] = _ON_THE_WAY
-            walked += 1
             following = onward[entering[crossing]]
             if following >= 0:
                 ends[crossing] = following
@@ -152,7 +150,7 @@ def follow_crossings(entering, onward, ends):
             crossing = -3 - following
         end = ends[crossing]
         if end == _ON_THE_WAY:
-            stuck += walked
+            stuck += 1
             continue
         crossing = start
         while ends[crossing] == _ON_THE_WAY:
