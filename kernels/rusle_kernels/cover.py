@@ -125,11 +125,25 @@ def c_panagos2015(index, classes, soil, vegetation, codes, least, most, out):
     return unknown
 
 
+@inline
+def fill_steps(ndvi, last, steps):
+    """The nearest step of each NDVI, 0 for -1 and 0.0001 each, held to ``last``; the one after it for NaN. No branch, so that it vectorises."""
+    for j in range(steps.size):
+        place = (ndvi[j] + 1.0) * 10000.0 + 0.5
+        held = place if place > 0.0 else 0.0
+        held = held if held < last else last
+        steps[j] = np.int32(held if place == place else last + 1.0)
+
+
 @kernel
 def count_ndvi(ndvi, counts):
     """Add to ``counts[k]`` the cells whose NDVI is nearest to ``k / 10000 - 1``, k from 0 to 20000; NaN is not counted."""
+    steps, found, last = np.empty(STRETCH, np.int32), np.zeros(counts.size + 1, np.int64), float(counts.size - 1)
     for i in range(ndvi.shape[0]):
-        for j in range(ndvi.shape[1]):
-            if ndvi[i, j] == ndvi[i, j]:
-                place = int((ndvi[i, j] + 1.0) * 10000.0 + 0.5)
-                counts[min(max(place, 0), counts.size - 1)] += 1
+        for start in range(0, ndvi.shape[1], STRETCH):
+            cells = ndvi[i, start : start + STRETCH]
+            fill_steps(cells, last, steps[: cells.size])
+            for j in range(cells.size):
+                found[np.uint64(np.uint32(steps[j]))] += 1  # an unsigned index needs no look at its sign
+    for k in range(counts.size):
+        counts[k] += found[k]

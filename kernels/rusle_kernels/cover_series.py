@@ -18,6 +18,19 @@ def stretch_of(dates, bytes_of_number):
     return min(_LONGEST_STRETCH, max(64, _SCRATCH_BYTES // (2 * bytes_of_number * (dates + 1))))
 
 
+@kernel
+def mark_good(flags, good_flags, good):
+    """1 where a flag is one of ``good_flags``, else 0; flags and ``good`` are (dates, cells), ``good_flags`` in the type of the flags."""
+    for t in range(flags.shape[0]):
+        of_date, marks = flags[t], good[t]
+        marks[:] = 0
+        for k in range(good_flags.size):
+            wanted = good_flags[k]
+            for c in range(marks.size):
+                mark, flag = marks[c], of_date[c]
+                marks[c] = 1 if flag == wanted else mark
+
+
 @inline
 def take_good(layer, flags, row):
     """The values of one date that count, NaN where there is none."""

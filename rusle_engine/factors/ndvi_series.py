@@ -16,7 +16,7 @@ from rusle_engine.core.layers import over_layers
 from rusle_engine.core.lift import Tile
 from rusle_engine.core.variables import NDVI, QUALITY, Units, units_of
 from rusle_engine.factors.half_months import Calendar
-from rusle_engine.factors.validation import validated
+from rusle_engine.factors.validation import require_within
 from rusle_kernels import cover_series
 
 log = logging.getLogger("rusle_engine")
@@ -91,11 +91,11 @@ def half_month_ndvi(
 
     def on_tile(values: Tile, *rest: Tile) -> None:
         *flags, out = rest
-        good = np.isin(flags[0], list(good_quality)).view(np.uint8) if flags else _NO_FLAGS
+        require_within(values, NDVI)
+        good = _good(flags[0], good_quality) if flags else _NO_FLAGS
         cover_series.half_months(values, good, middles.astype(values.dtype), weights, longest, out)
 
-    held = validated(series, NDVI)
-    arrays = [held] if quality is None else _with_flags(held, quality)
+    arrays = [series] if quality is None else _with_flags(series, quality)
     result = over_layers(on_tile, *arrays, layers=("half_month", len(weights)), dtype=series.dtype)
     coordinates = {"half_month": np.tile(np.arange(1, 25), len(years)), "year": ("half_month", np.repeat(years, 24))}
     smoothing = "none" if smoothing_window is None else f"Savitzky-Golay, window {smoothing_window}, order {smoothing_order}"
@@ -130,7 +130,7 @@ def good_share(ndvi: xr.DataArray, *, quality: xr.DataArray | None = None, good_
 
     def on_tile(values: Tile, *rest: Tile) -> None:
         *flags, out = rest
-        cover_series.count_good(values, np.isin(flags[0], list(good_quality)).view(np.uint8) if flags else _NO_FLAGS, out)
+        cover_series.count_good(values, _good(flags[0], good_quality) if flags else _NO_FLAGS, out)
         out /= len(values)
 
     arrays = [series] if quality is None else _with_flags(series, quality)
@@ -206,6 +206,19 @@ def _with_flags(series: xr.DataArray, quality: xr.DataArray) -> list[xr.DataArra
     if not np.array_equal(flags["time"].values, series["time"].values):
         raise InputError(f"quality has {flags.sizes['time']} dates and ndvi {series.sizes['time']}, or other ones; give the flags of the same dates")
     return list(same_grid({"ndvi": series, "quality": flags}))
+
+
+def _good(flags: Tile, good_quality: Sequence[int]) -> Tile:
+    """1 where a flag is one of those that count, else 0."""
+    if flags.dtype.kind == "f":
+        wanted = np.array(good_quality, flags.dtype)
+    else:
+        flags = flags.view(np.uint8) if flags.dtype.kind == "b" else flags
+        held = np.iinfo(flags.dtype)
+        wanted = np.array([flag for flag in good_quality if held.min <= flag <= held.max], flags.dtype)
+    good = np.empty(flags.shape, np.uint8)
+    cover_series.mark_good(flags, wanted, good)
+    return good
 
 
 def _require_options(dates: pd.DatetimeIndex, composite_days: int, max_gap_days: float | None, window: int | None, order: int) -> None:
