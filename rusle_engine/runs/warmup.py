@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from rusle_engine.core.errors import OutputError
 from rusle_engine.factors.b import b_factor
 from rusle_engine.factors.ls import l_factor, l_segment, ls_factor, m_exponent, s_factor
 from rusle_engine.factors.ndvi_series import good_share, half_month_ndvi
@@ -24,7 +25,7 @@ from rusle_engine.terrain.conditioning import condition
 from rusle_engine.terrain.flow import flow_accumulation, flow_direction
 from rusle_engine.terrain.streams import streams
 from rusle_engine.terrain.watersheds import basins, catchments, sub_basins
-from rusle_kernels._jit import cache_folder, cache_root
+from rusle_kernels._jit import cache_folder, cache_is_writable, cache_root
 
 _OTHER_METHODS = (
     "R.method=zhang2003",
@@ -41,7 +42,18 @@ _PATH_METHOD = (
 
 
 def warm_up() -> Path:
-    """Run the whole chain on a small made-up region, by the demo's methods and by the others; where its compiled kernels lie."""
+    """Run the whole chain on a small made-up region, by the demo's methods and by the others; where its compiled kernels lie.
+
+    Raises
+    ------
+    OutputError
+        When they cannot be kept.
+    """
+    if not cache_is_writable():
+        raise OutputError(
+            f"compiled kernels cannot be kept in {cache_folder()}: it cannot be written. Name another folder (RUSLE_KERNEL_CACHE), or whoever may "
+            "write there warms up once: others then read it"
+        )
     with quiet(), tempfile.TemporaryDirectory(prefix="rusle-warmup-") as folder:
         configuration = write_sample(Path(folder), (96, 96))
         run(load_config(configuration, ("compute.tile_cells=64",)))
