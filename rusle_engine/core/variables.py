@@ -242,4 +242,6 @@ ANNUAL_RAINFALL = Variable("annual_rain", "mm yr-1", "rain of a year", "年降�
 TEMPERATURE = Variable("temperature", "degC", "air temperature", "气温", (-90.0, 60.0), "degC")
 LAND_COVER = Variable("landcover", "1", "land cover class", "土地利用类型", (-np.inf, np.inf), "1")
 ROTATION_ZONE = Variable("rotation", "1", "crop-rotation zone", "轮作区", (-np.inf, np.inf), "1")
+MEASURE_TYPE = Variable("types", "1", "type of engineering measure", "工程措施类型", (-np.inf, np.inf), "1")
+ZONE = Variable("zones", "1", "zone", "分区", (-np.inf, np.inf), "1")
 SOIL_CLASS = Variable("soil", "1", "soil unit", "土壤类型", (-np.inf, np.inf), "1")

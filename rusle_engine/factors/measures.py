@@ -25,6 +25,8 @@ NamedValues = Mapping[str, float] | Mapping[int, float] | pd.Series | pd.DataFra
 """Values by name or code: a mapping, a Series by name, or a DataFrame of ``code`` and a column of values."""
 
 _LISTED = 8
+_BETWEEN = " · "
+"""Between the zone and the type in the names of a table by zone."""
 _YEARS = (1900, 2200)
 _WITH_AREA = ("Polygon", "MultiPolygon", "GeometryCollection")
 
@@ -83,7 +85,8 @@ def measures_of_year(
     if effects is None and "condition" in table.columns:
         log.warning("the measures register has a field 'condition' and no table of conditions is given: every measure counts as intact")
     built = _years(table["year_built"], undated)
-    strengths = 1.0 - _looked_up(table["type"], values, "type")
+    kinds = _in_zones(table) if any(_BETWEEN in name for name in values) else table["type"]
+    strengths = 1.0 - _looked_up(kinds, values, "type")
     if effects is not None:
         strengths = strengths * _looked_up(table["condition"], effects, "condition")
     if "coverage" in table.columns:
@@ -147,10 +150,18 @@ def _rows(table: NamedValues, column: str, what: str) -> list[tuple[Any, Any]]:
         columns = [name for name in (column, "value") if name in table.columns]
         if "code" not in table.columns or not columns:
             raise InputError(f"the table of {what} has columns {list(table.columns)}; expected 'code' and {column!r} or 'value'")
+        if "zone" in table.columns:
+            return list(zip((_text(zone) + _BETWEEN + _text(code) for zone, code in zip(table["zone"], table["code"])), table[columns[0]]))
         return list(zip(table["code"], table[columns[0]]))
     if isinstance(table, Mapping | pd.Series):
         return list(table.items())
     raise InputError(f"the table of {what} is {table!r}; expected {{name: value}}, a Series by name, or a DataFrame of code and {column}")
+
+
+def _in_zones(register: gpd.GeoDataFrame) -> pd.Series:
+    """The type of every measure behind its zone, as the rows of a table by zone are named."""
+    _require_fields(register, ["zone"])
+    return pd.Series([_text(zone) + _BETWEEN + _text(kind) for zone, kind in zip(register["zone"], register["type"])])
 
 
 def _require_fields(table: gpd.GeoDataFrame, fields: Sequence[str]) -> None:

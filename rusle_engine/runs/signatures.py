@@ -27,7 +27,7 @@ Kind = Literal["raster", "classes", "table", "polygons", "rain", "option", "meth
 
 _NOT_OFFERED = {"units", "components", "direction", "upslope_area", "cell_size_m"}
 """Parameters for plain arrays and for callers who bring their own routing; files declare all of it."""
-_CLASSES = {"landcover", "soil", "rotation", "channels", "barriers"}
+_CLASSES = {"landcover", "soil", "rotation", "channels", "barriers", "types", "zones"}
 _VARIABLES: dict[str, Variable] = {v.symbol: v for v in vars(variables).values() if isinstance(v, Variable)} | {
     "dem": variables.ELEVATION,
     "slope": variables.SLOPE_ANGLE,

@@ -253,3 +253,53 @@ def test_measures_without_an_outline_are_refused_not_passed_over():
         e_of(measures)
     later = register(("terrace", 2000, box(0, 0, 1, 1)), ("bench", 2030, box(1, 0, 2, 1).boundary))
     assert e_of(later).values[0, 0] == pytest.approx(0.1)  # what does not stand yet is not looked at
+
+
+ZONED = pd.DataFrame([(1, 0, 1.0), (1, 5, 0.1), (7, 0, 1.0), (7, 5, 0.3)], columns=["zone", "code", "E"])
+
+
+def test_a_type_has_another_value_in_another_zone():
+    types, zones = np.array([[0, 5, 5, 0, 5, np.nan]]), np.array([[1, 1, 7, 7, np.nan, 7]])
+    e = rusle.e_factor(types=types, zones=zones, table=ZONED, method="zone_table")
+    np.testing.assert_array_equal(e.values, [[1.0, 0.1, 0.3, 1.0, np.nan, np.nan]])
+    assert (e.name, e.attrs["method"], e.attrs["units"]) == ("E", "zone_table", "1")
+
+
+def test_zones_on_tiles_give_the_bits_of_the_whole():
+    random = np.random.default_rng(6)
+    types, zones = (xr.DataArray(random.choice([*codes, np.nan], (30, 41)), dims=("y", "x")) for codes in ([0.0, 5.0], [1.0, 7.0]))
+    whole = rusle.e_factor(types=types, zones=zones, table=ZONED, method="zone_table")
+    lazy = rusle.e_factor(types=types.chunk(y=7, x=9), zones=zones, table=ZONED, method="zone_table")
+    assert dask.is_dask_collection(lazy)
+    assert lazy.values.tobytes() == whole.values.tobytes()
+    expected = ZONED.set_index(["zone", "code"])["E"].to_dict()
+    for i, j in np.ndindex(types.shape):
+        found = expected.get((zones.values[i, j], types.values[i, j]), np.nan)
+        np.testing.assert_equal(whole.values[i, j], found)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (ZONED.drop(columns="zone"), "expected 'zone', 'code' and 'E'"),
+        ({5: 0.1}, "expected 'zone', 'code' and 'E'"),
+        (ZONED.assign(zone="north"), "has the zone 'north'; expected whole numbers"),
+        (pd.concat([ZONED, ZONED[:1]]), "zone 1: the table of E has class 0 twice"),
+        (ZONED.assign(E=2.0), "zone 1: E .* is 2 for class 0 of the table; expected 0 to 1"),
+        (ZONED[:0], "no rows"),
+        (ZONED[:3], r"no row for class 5 in zone 7\. Add rows"),
+    ],
+)
+def test_tables_by_zone_that_do_not_fit(table, reason):
+    with pytest.raises(InputError, match=reason):
+        rusle.e_factor(types=np.array([[0.0, 5, 5]]), zones=np.array([[1.0, 1, 7]]), table=table, method="zone_table")
+
+
+def test_a_register_in_zones():
+    measures = register(("terrace", 2000, box(0, 0, 1, 1)), ("terrace", 2000, box(1, 0, 2, 1)), zone=["north", "south"])
+    table = pd.DataFrame({"zone": ["north", "south"], "code": "terrace", "E": [0.1, 0.4]})
+    np.testing.assert_allclose(e_of(measures, table=table).values[0, :3], [0.1, 0.4, 1.0], rtol=1e-12)
+    with pytest.raises(InputError, match="has the type 'east · terrace', for which the table has no row"):
+        e_of(measures.assign(zone=["north", "east"]), table=table)
+    with pytest.raises(InputError, match="no field 'zone'"):
+        e_of(measures.drop(columns="zone"), table=table)
