@@ -12,12 +12,19 @@ from rusle_kernels.elementary import power
 
 
 @inline
-def powers_of_erosive_days(rain, threshold_mm, exponent, days, powers):
-    """P^exponent of the days with P >= threshold in ``powers``, the days in ``days``; returns how many. Powers vectorise once days are picked."""
+def pick_erosive_days(rain, threshold_mm, days):
+    """The days with P >= threshold in ``days``; returns how many."""
     count = 0
     for day in range(rain.size):  # no branch: every day is written down, and stays where it is erosive
         days[count] = day
         count += rain[day] >= threshold_mm
+    return count
+
+
+@inline
+def powers_of_erosive_days(rain, threshold_mm, exponent, days, powers):
+    """P^exponent of the days with P >= threshold in ``powers``, the days in ``days``; returns how many. Powers vectorise once days are picked."""
+    count = pick_erosive_days(rain, threshold_mm, days)
     for n in range(count):
         powers[n] = rain[days[n]]
     for n in range(count):
@@ -28,14 +35,18 @@ def powers_of_erosive_days(rain, threshold_mm, exponent, days, powers):
 @kernel
 def recorded_days(rain, slot, out):
     """How many days of each half-month have a value."""
+    when_all_are = np.zeros(out.shape[1], np.int64)
+    for day in range(slot.size):
+        when_all_are[slot[day]] += 1
     for cell in range(rain.shape[0]):
-        of_cell, known, count = rain[cell], 0, 0
+        of_cell, missing = rain[cell], 0
         for day in range(of_cell.size):
-            if slot[day] != known:  # a half-month's days are counted together
-                out[cell, known] += count
-                known, count = slot[day], 0
-            count += of_cell[day] == of_cell[day]
-        out[cell, known] += count
+            missing += of_cell[day] != of_cell[day]
+        for s in range(when_all_are.size):
+            out[cell, s] += when_all_are[s]
+        if missing > 0:
+            for day in range(of_cell.size):
+                out[cell, slot[day]] -= of_cell[day] != of_cell[day]
 
 
 @kernel
@@ -50,11 +61,12 @@ def half_months_xie2016(rain, slot, alpha, threshold_mm, out):
 @kernel
 def erosive_days_zhang2003(rain, slot, total, days):
     """Rain [mm] and number of the days with 12 mm or more, by year: (cells, years)."""
+    erosive = np.empty(rain.shape[1], np.int32)
     for cell in range(rain.shape[0]):
-        for day in range(rain.shape[1]):
-            if rain[cell, day] >= 12.0:
-                total[cell, slot[day] // 24] += rain[cell, day]
-                days[cell, slot[day] // 24] += 1
+        for n in range(pick_erosive_days(rain[cell], 12.0, erosive)):
+            year = slot[erosive[n]] // 24
+            total[cell, year] += rain[cell, erosive[n]]
+            days[cell, year] += 1
 
 
 @kernel

@@ -38,6 +38,8 @@ __all__ = [
     "whole",
 ]
 
+_NEAR_MEMORY_BYTES = 8 * 2**20
+
 
 def is_lazy(*arrays: xr.DataArray) -> bool:
     return any(is_dask_collection(array) for array in arrays)
@@ -73,13 +75,18 @@ def pointwise(
 def over_time(function: Callable[[Tile], Tile], array: xr.DataArray, *, size: int) -> xr.DataArray:
     """Apply ``function(series) -> (cells, size)`` to the series that each cell has along ``time``; ``series`` is (cells, time), float64.
 
+    A tile comes in parts of some cells each, whose series stay in near memory however often the function goes through them.
     The result has the array's other dimensions and coordinates and a last dimension ``value``. Lazy arrays are cut in space only: a time
     axis in several chunks is joined first.
     """
 
     def on_tile(tile: Tile) -> Tile:
         series = np.ascontiguousarray(tile, np.float64).reshape(-1, tile.shape[-1])
-        return function(series).reshape(*tile.shape[:-1], size)
+        found = np.empty((len(series), size))
+        at_once = max(1, _NEAR_MEMORY_BYTES // (8 * max(series.shape[1], 1)))
+        for first in range(0, len(series), at_once):
+            found[first : first + at_once] = function(series[first : first + at_once])
+        return found.reshape(*tile.shape[:-1], size)
 
     result: xr.DataArray = xr.apply_ufunc(
         on_tile,
