@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from rusle_engine.cli.engine_options import MemoryBudget, Scheduler, Scratch, Threads, Verbose, Workers, stated
 from rusle_engine.cli.talk import Talk
 
 Formulas = Annotated[
@@ -59,7 +60,7 @@ def _command(name: str) -> Any:
 
     def command(**given: Any) -> None:
         own = {flag: given.pop(flag) for flag in ("out", "as_json", "verbose", "quiet", "debug")}
-        engine = {name: given.pop(name) for name in ("threads", "workers", "scheduler")}
+        engine = stated(*(given.pop(name) for name in ("threads", "workers", "scheduler", "memory_budget", "scratch")))
         values = {name: value for name, value in given.items() if value is not None}
         with Talk(verbose=own["verbose"], quiet=own["quiet"], debug=own["debug"], as_json=own["as_json"]) as talk:
             _compute(talk, key, values, own["out"], engine)
@@ -70,13 +71,13 @@ def _command(name: str) -> Any:
 
     common = [
         _flag("out", Path | None, typer.Option(None, "--out", metavar="FILE.tif", help="Raster to write.", show_default=False)),
-        _flag("threads", int | None, typer.Option(None, "--threads", min=1, help="Threads that work at once.", show_default=False)),
-        _flag("workers", int | None, typer.Option(None, "--workers", min=1, help="Processes of this machine that do the work.", show_default=False)),
-        _flag(
-            "scheduler", str | None, typer.Option(None, "--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work.")
-        ),
+        _flag("threads", Threads, None),
+        _flag("workers", Workers, None),
+        _flag("scheduler", Scheduler, None),
+        _flag("memory_budget", MemoryBudget, None),
+        _flag("scratch", Scratch, None),
         _flag("as_json", bool, typer.Option(False, "--json", help="Result as one JSON object on stdout.")),
-        _flag("verbose", bool, typer.Option(False, "--verbose", "-v", help="Tell every step and every default.")),
+        _flag("verbose", Verbose, False),
         _flag("quiet", bool, typer.Option(False, "--quiet", "-q", help="Say nothing but errors.")),
         _flag("debug", bool, typer.Option(False, "--debug", help="Show the traceback of an error.")),
     ]

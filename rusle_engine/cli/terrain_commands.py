@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rusle_engine.cli.engine_options import MemoryBudget, Scheduler, Scratch, Threads, Verbose, Workers, stated
 from rusle_engine.cli.talk import Talk
 
 terrain_app = typer.Typer(
@@ -19,11 +20,6 @@ FlatTies = Annotated[str, typer.Option("--flat-ties", metavar="index|packed", he
 Quantum = Annotated[float | None, typer.Option("--quantum-m", help="Step of the heights that packed needs [m].", show_default=False)]
 Barriers = Annotated[
     Path | None, typer.Option("--barriers", metavar="FILE", help="Raster of barriers: 1 water stops, 2 water goes round.", show_default=False)
-]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads that work at once.", show_default=False)]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of this machine that do the work.", show_default=False)]
-Scheduler = Annotated[
-    str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Dask scheduler whose workers do the work.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Result as one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -41,13 +37,23 @@ def condition(
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    memory_budget: MemoryBudget = None,
+    scratch: Scratch = None,
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Make a DEM drain."""
     options = {"method": method, "max_breach_length_m": max_breach_length_m, "max_breach_depth_m": max_breach_depth_m, "remaining": remaining}
-    _run("write_conditioned", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
+    _run(
+        "write_conditioned",
+        (dem, out),
+        options,
+        stated(threads, workers, scheduler, memory_budget, scratch),
+        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
+        tiled=True,
+    )
 
 
 @terrain_app.command()
@@ -60,13 +66,23 @@ def direction(
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    memory_budget: MemoryBudget = None,
+    scratch: Scratch = None,
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write D8 flow directions (ESRI codes)."""
     options = {"flat_ties": flat_ties, "quantum_m": quantum_m, "barriers": barriers}
-    _run("write_directions", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
+    _run(
+        "write_directions",
+        (dem, out),
+        options,
+        stated(threads, workers, scheduler, memory_budget, scratch),
+        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
+        tiled=True,
+    )
 
 
 @terrain_app.command()
@@ -83,13 +99,23 @@ def accumulation(
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    memory_budget: MemoryBudget = None,
+    scratch: Scratch = None,
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write how many cells drain through each cell."""
     options = {"scheme": scheme, "exponent": exponent, "flat_ties": flat_ties, "quantum_m": quantum_m, "barriers": barriers}
-    _run("write_accumulation", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
+    _run(
+        "write_accumulation",
+        (dem, out),
+        options,
+        stated(threads, workers, scheduler, memory_budget, scratch),
+        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
+        tiled=True,
+    )
 
 
 @terrain_app.command()
@@ -105,13 +131,23 @@ def edges(
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    memory_budget: MemoryBudget = None,
+    scratch: Scratch = None,
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write where the DEM's edge or a hole may cut the land that drains into a cell; the margin that cures it and shares of zones in --json."""
     options = {"scheme": scheme, "max_slope_length_m": max_slope_length_m, "zones": zones, "barriers": barriers}
-    _run("write_edges", (dem, out), options, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json), tiled=True)
+    _run(
+        "write_edges",
+        (dem, out),
+        options,
+        stated(threads, workers, scheduler, memory_budget, scratch),
+        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
+        tiled=True,
+    )
 
 
 @terrain_app.command()
@@ -124,12 +160,21 @@ def basins(
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    memory_budget: MemoryBudget = None,
+    scratch: Scratch = None,
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write basins as polygons, which serve as zones."""
-    _run("write_basins", (dem, out), {"min_cells": min_cells}, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json))
+    _run(
+        "write_basins",
+        (dem, out),
+        {"min_cells": min_cells},
+        stated(threads, workers, scheduler, memory_budget, scratch),
+        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
+    )
 
 
 @terrain_app.command()
@@ -140,12 +185,21 @@ def streams(
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    memory_budget: MemoryBudget = None,
+    scratch: Scratch = None,
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write streams as lines, with Strahler's order."""
-    _run("write_streams", (dem, out), {"min_cells": min_cells}, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json))
+    _run(
+        "write_streams",
+        (dem, out),
+        {"min_cells": min_cells},
+        stated(threads, workers, scheduler, memory_budget, scratch),
+        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
+    )
 
 
 @terrain_app.command()
@@ -157,13 +211,22 @@ def catchment(
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    memory_budget: MemoryBudget = None,
+    scratch: Scratch = None,
     as_json: Json = False,
+    verbose: Verbose = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write the land that drains through points, as polygons, which serve as zones."""
     inputs = (dem, out, [_point(text) for text in point])
-    _run("write_catchments", inputs, {"snap_cells": snap_cells}, (threads, workers, scheduler), Talk(quiet=quiet, debug=debug, as_json=as_json))
+    _run(
+        "write_catchments",
+        inputs,
+        {"snap_cells": snap_cells},
+        stated(threads, workers, scheduler, memory_budget, scratch),
+        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
+    )
 
 
 def _point(text: str) -> tuple[float, float]:
@@ -174,14 +237,13 @@ def _point(text: str) -> tuple[float, float]:
     return x, y
 
 
-def _run(name: str, inputs: tuple[Any, ...], options: dict[str, Any], workers: tuple[Any, ...], talk: Talk, *, tiled: bool = False) -> None:
+def _run(name: str, inputs: tuple[Any, ...], options: dict[str, Any], compute: dict[str, Any], talk: Talk, *, tiled: bool = False) -> None:
     with talk:
         from rusle_engine.cli.progress import progress_on_stderr
         from rusle_engine.runs import terrain_files
         from rusle_engine.runs.engine import as_typed, engine
 
         write: Callable[..., terrain_files.Written] = getattr(terrain_files, name)
-        given = dict(zip(("threads", "workers", "scheduler"), workers))
-        with progress_on_stderr(quiet=talk.quiet) as progress, engine(as_typed(given)):
+        with progress_on_stderr(quiet=talk.quiet) as progress, engine(as_typed(compute)):
             found = write(*inputs, **options, **({"progress": progress} if tiled else {}))
         talk.give(str(found.path), **found.values)

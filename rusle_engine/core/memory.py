@@ -16,16 +16,20 @@ _SUFFIXES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4, "K
 
 
 def parse_bytes(text: str | int | float) -> int:
-    """Bytes from a number or a text like ``8 GiB``."""
-    if isinstance(text, int | float):
-        return int(text)
-    folded = text.strip().upper().replace(" ", "")
-    for suffix, factor in sorted(_SUFFIXES.items(), key=lambda item: -len(item[0])):
-        if folded.endswith(suffix):
-            try:
-                return int(float(folded[: -len(suffix)]) * factor)
-            except ValueError:
-                break
+    """Bytes from a number or a text like ``8 GiB``.
+
+    Raises
+    ------
+    ConfigError
+        When it is not a size, or none above 0.
+    """
+    folded = str(text).strip().upper().replace(" ", "")
+    suffix = next((suffix for suffix in sorted(_SUFFIXES, key=len, reverse=True) if folded.endswith(suffix)), "")
+    if suffix or isinstance(text, int | float):
+        with contextlib.suppress(ValueError, OverflowError):
+            size = int(float(folded.removesuffix(suffix)) * _SUFFIXES.get(suffix, 1))
+            if size > 0:
+                return size
     raise ConfigError(f"memory_budget {text!r} is not a size; expected for example '8 GiB' or '500 MB'")
 
 

@@ -24,17 +24,19 @@ _PATIENCE_S = 60
 
 
 def as_typed(given: dict[str, Any]) -> Compute:
-    """``threads``, ``workers`` and ``scheduler`` of a command line.
+    """Options of ``compute`` that a command line gives.
 
     Raises
     ------
     ConfigError
-        When they do not go together (exit code 2).
+        When one cannot be, or they do not go together (exit code 2).
     """
     try:
         return Compute.model_validate(given)
     except ValidationError as error:
-        wrong = ConfigError("the command cannot run", [Problem("--workers, --scheduler", p.message) for p in problems_of(error, Compute)])
+        problems = problems_of(error, Compute)
+        flags = ["--" + p.where.replace("_", "-") if p.where in given else "--workers, --scheduler" for p in problems]
+        wrong = ConfigError("the command cannot run", [Problem(flag, p.message) for flag, p in zip(flags, problems)])
         wrong.exit_code = 2
         raise wrong from None
 

@@ -242,3 +242,13 @@ def test_sigterm_ends_a_run_with_143_and_leaves_no_record(region):
     assert time.monotonic() - begun < 60
     assert "rusle: error: terminated" in err
     assert not (region.parent / "result" / "run.json").exists()
+
+
+@pytest.mark.parametrize("command", [("factor", "ls"), ("ls-compare", "--scheme", "grass"), ("terrain", "direction")])
+def test_every_command_on_a_dem_takes_the_engine_s_options(rusle, tmp_path, command):
+    dem = write_raster(tmp_path / "dem.tif", TERRAIN)
+    arguments = (*command, "--dem", dem, "--out", tmp_path / ("out" if command[0] == "ls-compare" else "out.tif"), "--quiet")
+    code, _, err = rusle(*arguments, "--memory-budget", "20 kB")
+    assert (code, "the memory budget is 0.00 GiB" in err) == (69, True), err
+    code, _, err = rusle(*arguments, "--threads", 1, "--memory-budget", "1 GB", "--scratch", tmp_path / "scratch")
+    assert code == 0, err

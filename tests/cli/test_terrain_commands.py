@@ -120,6 +120,8 @@ def test_layers_are_those_of_python(dem, tmp_path):
     ("arguments", "code", "message"),
     [
         (("condition", "--method", "dig"), 65, "'dig'"),
+        (("condition", "--memory-budget", "-5 GB"), 2, "--memory-budget: '-5 GB' is not a size"),
+        (("condition", "--memory-budget", "20 kB"), 69, "memory budget is 0.00 GiB"),
         (("basins", "--workers", 2, "--scheduler", "tcp://127.0.0.1:1"), 2, "workers and scheduler are both given"),
         (("catchment", "--point", "here"), 2, "expected x and y"),
         (("catchment", "--point", "0,0"), 65, "outside the grid"),
@@ -131,6 +133,12 @@ def test_what_cannot_be_done(dem, tmp_path, arguments, code, message):
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert message in done.stderr
     assert not out.exists()
+
+
+def test_verbose_tells_how_often_sums_were_passed_on(dem, tmp_path):
+    done = terrain("accumulation", "--dem", dem, "--out", tmp_path / "sums.tif", "--scheme", "quinn1991", "--scratch", tmp_path / "scratch", "-v")
+    assert done.returncode == 0, done.stderr
+    assert "sums passed on" in done.stderr
 
 
 def test_a_result_of_another_kind_or_in_the_place_of_the_dem_is_refused(dem, tmp_path):
