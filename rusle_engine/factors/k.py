@@ -47,7 +47,7 @@ from rusle_engine.factors.tables import lookup
 from rusle_engine.factors.validation import refuse_unused, require_within
 from rusle_kernels import erodibility
 
-__all__ = ["METHODS", "NESTED_KEYS", "PARTS", "k_factor", "k_not_closed", "k_with_flags", "soil_table_k"]
+__all__ = ["METHODS", "NESTED_KEYS", "PARTS", "k_factor", "k_not_closed", "k_with_flags", "require_value", "soil_table_k"]
 
 FLAGS = {
     "not_closed": erodibility.NOT_CLOSED,
@@ -210,6 +210,20 @@ def k_with_flags(contents: Mapping[str, Raster], scheme: Scheme, *, units: Units
         k = pointwise(_under_stones, k, layers["rock_cover"])
     described = ERODIBILITY_FLAGS.describe(flags, nodata=NODATA_FLAG)
     return xr.Dataset({"k": ERODIBILITY.describe(k, **scheme.provenance(stones=stones)), "flags": described})
+
+
+def require_value(found: xr.Dataset, scheme: Scheme) -> None:
+    """Refuse numbers of one soil that have no K by the method (InputError), saying why; ``found`` is of ``k_with_flags``."""
+    if not np.isnan(float(found["k"])):
+        return
+    flags = int(found["flags"])
+    if flags != NODATA_FLAG and flags & FLAGS["not_closed"]:
+        why = f"sand, silt and clay do not add up to 100 within {scheme.closure_tolerance_pct:g} %: correct them, or raise closure_tolerance_pct"
+    elif flags != NODATA_FLAG and flags & FLAGS["beyond_nomograph"]:
+        why = f"silt and very fine sand are more than {MOST_FINE_PCT:g} %, beyond the nomograph: take rusle2_fine (unchecked) or another method"
+    else:
+        why = "its equation has none for this texture: some clay is needed by torri1997, some silt or clay by williams1990 and zhang2008"
+    raise InputError(f"K by {scheme.method} has no value for this soil; {why}")
 
 
 def _require_inputs(given: Mapping[str, Raster], scheme: Scheme) -> None:

@@ -69,10 +69,11 @@ def out_of_range(variable: Variable, value: float, where: str = "") -> str:
     lower, upper = variable.valid_range
     allowed = f"{lower:g} or more" if np.isinf(upper) else f"{lower:g} to {upper:g}"
     message = f"{variable.symbol} ({variable.long_name}) is {value:g}{where}; expected {allowed} [{variable.units}]."
-    return f"{message} {_way_out(variable, value)}"
+    return f"{message} {way_out_of_range(variable, value)}"
 
 
-def _way_out(variable: Variable, value: float) -> str:
+def way_out_of_range(variable: Variable, value: float) -> str:
+    """What may be the matter with a value outside the variable's range, and what to do."""
     lower, upper = variable.valid_range
     if variable.symbol == "ndvi" and abs(value) > 2:
         return "NDVI stored as scaled integers must be multiplied by its scale (0.0001 for MOD13Q1), its fill value made nodata."

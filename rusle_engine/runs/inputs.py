@@ -199,7 +199,7 @@ class Inputs:
         """
         table = read_table(source.file, encoding=source.encoding)
         ours_by_theirs = {theirs: ours for ours, theirs in {**source.columns, "code": source.code_column}.items() if theirs != ours}
-        needed = [theirs for theirs, ours in ours_by_theirs.items() if ours not in table.columns]
+        needed = [theirs for theirs, ours in ours_by_theirs.items() if ours not in table.columns or ours != "value"]  # the one with a default
         require_columns(table, [source.code_column, *needed], source.file)
         self.note(role, (source.file,), rows=len(table))
         shadowed = [ours for theirs, ours in ours_by_theirs.items() if theirs in table.columns and ours in table.columns]

@@ -35,7 +35,7 @@ from rusle_engine.core.variables import (
 )
 from rusle_engine.factors.k import FLAGS as K_FLAGS
 from rusle_engine.factors.k import NODATA_FLAG as NO_K_FLAG
-from rusle_engine.factors.k import k_with_flags
+from rusle_engine.factors.k import k_with_flags, require_value
 from rusle_engine.factors.k_methods import Scheme
 from rusle_engine.factors.ls import CAPPED, CHANNEL, HELD, NODATA_FLAG, RAISED, ls_with_flags
 from rusle_engine.factors.registry import OwnMethod, own_method
@@ -187,9 +187,12 @@ class Planner:
 
     def _erodibility(self, found: Plan, block: MethodBlock) -> xr.DataArray:
         """K of rasters, with counts of what shaped it."""
-        erodibility = k_with_flags(self._arguments(found.inputs, "K", block, None), Scheme(**block.options))
-        if erodibility["flags"].ndim == 2:  # of one soil there is nothing to count
+        scheme = Scheme(**block.options)
+        erodibility = k_with_flags(self._arguments(found.inputs, "K", block, None), scheme)
+        if erodibility["flags"].ndim == 2:
             _, found.k_flag_records = tiled(count_k_flags, erodibility["flags"], dtypes=())
+        else:  # of one soil there is nothing to count
+            require_value(erodibility, scheme)
         return erodibility["k"]
 
     def _topography(self, inputs: Inputs, block: LengthTimesSteepness) -> xr.DataArray:

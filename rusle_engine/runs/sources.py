@@ -27,6 +27,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rusle_engine.core.errors import InputError, OutputError
 from rusle_engine.core.variables import Variable, conversion_factor
+from rusle_engine.factors.validation import way_out_of_range
 from rusle_engine.files.paths import existing_file, input_files, local_path
 
 TAG_MARK = "="
@@ -356,7 +357,8 @@ class OneOf:
             if not low <= block.constant * factor <= high:
                 seen = f"{block.constant:g} {units}".removesuffix(" 1")
                 allowed = f"{low:g} to {high:g} {self.variable.units}".removesuffix(" 1")
-                raise refused(f"{seen} seen; {self.variable.long_name} lies from {allowed}", at="constant")
+                way_out = way_out_of_range(self.variable, block.constant * factor)
+                raise refused(f"{seen} seen; {self.variable.long_name} lies from {allowed}. {way_out}", at="constant")
         return block
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

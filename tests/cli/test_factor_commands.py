@@ -211,7 +211,7 @@ def test_e_of_a_register_of_measures(rusle, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("k", "--sand", 20, "--silt", 65, "--clay", 25, "--soc", 0.5), 65, "K has no value for these numbers"),
+        (("k", "--sand", 20, "--silt", 65, "--clay", 25, "--soc", 0.5), 65, "K by williams1990 has no value for this soil"),
         (("k", "--sand", 20, "--silt", 65), 2, "--clay: missing; williams1990 needs sand, silt, clay, soc or om"),
         (("k", "--sand", "gone.tif", "--silt", 65, "--clay", 15, "--soc", 1), 66, "--sand: "),
         (("k", "--sand", 120, "--silt", 65, "--clay", 15, "--soc", 1), 2, "--sand (constant): 120 % seen; sand content lies from 0 to 100 %"),
@@ -236,3 +236,23 @@ def test_a_raster_needs_a_place_and_what_is_not_used_is_refused(rusle):
     ended, _, err = rusle("p", "--dem", dem, "--landcover", dem, "--method", "wischmeier_smith1978", "--out", "P.tif")
     assert ended == 2
     assert "--landcover: this method does not use it" in err  # without --cropland it would change nothing
+
+
+def test_a_column_that_is_named_and_not_there_is_not_passed_over(rusle, tmp_path):
+    classes = write_raster("landcover.tif", np.array([[1, 2], [2, 1]], "u1"))
+    dem = write_raster("dem.tif", np.zeros((2, 2), "f4"))
+    (tmp_path / "p.csv").write_text("code,slope_from_pct,P,P_2020\n1,0,0.5,0.7\n2,0,1,1\n")
+    table = "{file: p.csv, columns: {P: P_2021}}"
+    code, _, err = rusle("p", "--dem", dem, "--landcover", classes, "--by-slope", table, "--method", "landuse_slope", "--out", "P.tif")
+    assert code == 65
+    assert "has no column 'P_2021'; its columns are 'code', 'slope_from_pct', 'P', 'P_2020'; did you mean 'P_2020'?" in err
+    table = table.replace("2021", "2020")
+    code, _, err = rusle("p", "--dem", dem, "--landcover", classes, "--by-slope", table, "--method", "landuse_slope", "--out", "P.tif")
+    assert code == 0, err
+    np.testing.assert_array_equal(read_raster("P.tif"), np.array([[0.7, 1], [1, 0.7]], "f4"))
+
+
+def test_one_soil_without_a_k_is_told_why(rusle):
+    code, _, err = rusle("k", "--sand", "20", "--silt", "60", "--clay", "10", "--soc", "1")
+    assert code == 65
+    assert "K by williams1990 has no value for this soil; sand, silt and clay do not add up to 100 within 1 %" in err

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rusle_engine.core.errors import InputError
-from rusle_engine.factors.k import FLAGS, METHODS, NODATA_FLAG, k_factor, k_with_flags, soil_table_k
+from rusle_engine.factors.k import FLAGS, METHODS, NODATA_FLAG, k_factor, k_with_flags, require_value, soil_table_k
 from rusle_engine.factors.k_methods import Scheme
 from rusle_engine.factors.soil_layers import depth_weighted
 from rusle_engine.factors.soil_texture import usda_texture
@@ -265,3 +265,23 @@ def test_very_fine_sand_is_a_part_of_the_sand():
 def test_options_that_say_nothing_to_the_method_are_refused(method, options, reason):
     with pytest.raises(InputError, match=reason):
         k_factor(**texture("A"), soc=0.5, method=method, **options)
+
+
+@pytest.mark.parametrize(
+    ("contents", "method", "reason"),
+    [
+        ({"sand": 20.0, "silt": 60.0, "clay": 10.0, "soc": 1.0}, "williams1990", "do not add up to 100 within 1 %"),
+        ({"sand": 100.0, "silt": 0.0, "clay": 0.0, "soc": 1.0}, "williams1990", "its equation has none for this texture"),
+        (
+            {"sand": 20.0, "silt": 70.0, "clay": 10.0, "very_fine_sand": 5.0, "om": 1.0, "structure": 2.0, "permeability": 3.0},
+            "wischmeier1978",
+            "silt and very fine sand are more than 70 %, beyond the nomograph",
+        ),
+    ],
+)
+def test_a_soil_without_a_value_is_told_why(contents, method, reason):
+    scheme = Scheme(method)
+    with pytest.raises(InputError, match=f"K by {method} has no value for this soil; .*{reason}"):
+        require_value(k_with_flags(contents, scheme), scheme)
+    other = Scheme("renard1997")
+    require_value(k_with_flags({"sand": 30.0, "silt": 50.0, "clay": 20.0}, other), other)

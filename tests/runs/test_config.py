@@ -127,7 +127,7 @@ def test_every_problem_is_told_at_once(folder):
     allowed = "'mccool1987', 'liu1994', 'nearing1997', 'wischmeier_smith1978'"
     assert found["LS.steepness"] == f"'lui1994' seen; allowed: {allowed}; did you mean 'liu1994'?"
     assert found["LS.max_slope_length_m"] == "'far' seen; expected a number"
-    assert found["C.constant"] == "1.5 seen; cover and management factor lies from 0 to 1"
+    assert found["C.constant"].startswith("1.5 seen; cover and management factor lies from 0 to 1. If these are percent, declare units")
     assert found["P"].startswith("raster and constant seen together; exactly one of raster, constant, table, method")
     assert "'lots' is not a size" in found["compute.memory_budget"]
     assert found["target.conservation_rate_pct"] == "120 seen; expected at most 100"
