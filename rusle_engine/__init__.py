@@ -23,6 +23,7 @@ _HOME = {
     "edge_table": "assessment.edge",
     "rasterize_barriers": "files.barriers",
     "ls_factor": "factors.ls",
+    "ls_preset": "factors.ls_presets",
     "r_factor": "factors.r",
     "half_month_erosivity": "factors.half_month_erosivity",
     "erosive_storms": "factors.storms",

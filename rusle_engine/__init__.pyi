@@ -18,6 +18,7 @@ from rusle_engine.factors.erosivity_grid import erosivity_on_grid as erosivity_o
 from rusle_engine.factors.half_month_erosivity import half_month_erosivity as half_month_erosivity
 from rusle_engine.factors.k import k_factor as k_factor
 from rusle_engine.factors.ls import ls_factor as ls_factor
+from rusle_engine.factors.ls_presets import ls_preset as ls_preset
 from rusle_engine.factors.ndvi_bounds import ndvi_bounds as ndvi_bounds
 from rusle_engine.factors.ndvi_series import half_month_ndvi as half_month_ndvi
 from rusle_engine.factors.p import p_factor as p_factor

@@ -91,13 +91,23 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
-def preset(name: str) -> Preset:
-    """The practice of that name.
+def ls_preset(name: str) -> Preset:
+    """A practice of LS by its name: its ``options`` for ``ls_factor``, what it stands for, and where it departs from that.
+
+    Parameters
+    ----------
+    name
+        ``rusle``, ``csle``, ``invest_sdr``, ``grass``, ``saga``, ``saga_bohner_selige`` or ``watem_sedem``.
 
     Raises
     ------
     InputError
-        When there is none.
+        When there is none of that name.
+
+    Examples
+    --------
+    >>> ls_preset("saga").options["length"]
+    'moore_burch1986'
     """
     if name not in PRESETS:
         raise InputError(f"LS scheme {name!r} is not known; choose one of {', '.join(PRESETS)}")

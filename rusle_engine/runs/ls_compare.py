@@ -16,7 +16,7 @@ from rusle_engine.core.lift import tiled
 from rusle_engine.core.memory import require_memory
 from rusle_engine.core.variables import TOPOGRAPHY
 from rusle_engine.factors.ls import ls_with_flags
-from rusle_engine.factors.ls_presets import PRESETS, Preset, preset
+from rusle_engine.factors.ls_presets import PRESETS, Preset, ls_preset
 from rusle_engine.files.rasters import RasterOutput, open_raster, write_rasters
 from rusle_engine.files.table_output import write_csv
 from rusle_engine.runs.plan import count_flags
@@ -71,7 +71,7 @@ def compare_schemes(
     OutputError
         When the DEM would be overwritten, or a file cannot be written.
     """
-    chosen = {name: preset(name) for name in (schemes or PRESETS)}
+    chosen = {name: ls_preset(name) for name in (schemes or PRESETS)}
     targets = {name: folder / f"{name}.tif" for name in chosen}
     for target in targets.values():
         if target.resolve() == dem.resolve():

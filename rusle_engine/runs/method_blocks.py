@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 
 from rusle_engine.core.errors import ConfigError, Problem
 from rusle_engine.core.variables import Variable
+from rusle_engine.factors.ls_presets import PRESETS, Preset
 from rusle_engine.factors.registry import OwnMethod, own_methods
 from rusle_engine.factors.tables import ClassTable
 from rusle_engine.runs.layer_blocks import QuantityLayers
@@ -56,6 +57,9 @@ def factor(key: str) -> OneOf:
     """A factor: what a quantity may be, or one of the methods that compute it; one object for each factor, which registered formulas join."""
     function = factor_function(key)
     methods: dict[str, type[Block]] = {name: _block(function, name) for name in function.methods if name != "table"}
+    if key == "LS":
+        practices = {name: preset for name, preset in PRESETS.items() if not preset.own_cell_in_area}
+        methods |= {name: _practice(name, preset, methods[preset.options["length"]]) for name, preset in practices.items()}
     return OneOf(quantity(function.variable).by_key, methods, function.variable)
 
 
@@ -117,6 +121,34 @@ def _block(function: FactorFunction, method: str) -> type[MethodBlock]:
     partners = {} if "landcover" in info.inputs else {"landcover": function.landcover_with}  # land cover goes with an option, or is always needed
     model._from_run = {p.name: partners.get(p.name) for p in parameters if p.name in FROM_RUN}
     return model
+
+
+def _practice(name: str, preset: Preset, whole: type[Block]) -> type[Block]:
+    """The model of a practice of LS: the block of its method, with the options of the practice in place of the method's defaults.
+
+    What is read is the block of the method, every option stated.
+    """
+    without_limit = {"max_slope_length_m": None, **preset.options}
+
+    def field(option: str) -> Any:
+        told = whole.model_fields[option]
+        return told.rebuild_annotation(), Field(default_factory=lambda: without_limit[option], description=told.description)
+
+    def read(self: Block) -> Block:
+        stated = {option: getattr(self, option) for option in whole.model_fields}
+        return whole.model_construct(**{**stated, "method": preset.options["length"]})
+
+    resolved: Any = model_validator(mode="after")(read)
+    its_name: Any = Literal[name]
+    model: Any = create_model(
+        f"LS{''.join(part.capitalize() for part in name.split('_'))}Practice",
+        __base__=whole,
+        __doc__=f"{preset.stands_for}.",
+        __validators__={"_resolved": resolved},
+        method=(its_name, Field(description="The practice's name.")),
+        **{option: field(option) for option in without_limit if option in whole.model_fields},
+    )
+    return typing.cast("type[Block]", model)
 
 
 def _field(parameter: Parameter, function: FactorFunction, *, needed: bool) -> Any:

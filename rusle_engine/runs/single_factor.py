@@ -73,11 +73,18 @@ def options_of(key: str) -> list[Option]:
         text = "Elevation, whose slope is taken." if parameter.name == "theta" else parameter.description.replace("``", "")
         if parameter.kind in ("option", "method") and parameter.default is not None and not parameter.required:
             text += f" Default: {parameter.default}."
-        options[name] = Option(name, "--" + name.replace("_", "-"), _metavar(parameter), text)
+        metavar = "|".join(_methods(key, parameter)) if parameter.kind == "method" else _metavar(parameter)
+        options[name] = Option(name, "--" + name.replace("_", "-"), metavar, text)
     if "rain" in options:
         options["grid"] = Option("grid", "--grid", "FILE", "Raster on whose grid R of stations or of gridded rain is laid.")
         options["dem"] = Option("dem", "--dem", "FILE", "Elevation, in its place where R of stations is laid by external_drift.")
     return list(options.values())
+
+
+def _methods(key: str, parameter: Parameter) -> list[str]:
+    """What can be named as the factor's method."""
+    by_method = list(factor(key).by_method)
+    return by_method + [name for name in typing.get_args(parameter.annotation) if name not in by_method]
 
 
 def compute_factor(key: str, given: Mapping[str, str], out: Path | None, *, progress: Progress) -> Found:
@@ -138,7 +145,7 @@ def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, dict[str, Any]]:
         except ConfigError as error:
             problems += [Problem(_flag(name), problem.message) for problem in error.problems]
     own = {name: value for name, value in values.items() if name not in FROM_RUN}
-    own = _by_table(own) if method == "table" else {"method": method, **dict.fromkeys(function.must_name), **own}
+    own = _by_table(own) if method == "table" else {"method": method, **_no_limits(key, method, function.must_name), **own}
     kinds: dict[str, Any] = {"dem": Dem, "grid": Dem, "landcover": LandCover}
     fields: dict[str, Any] = {"factor": (Annotated[Factor, factor(key)], ...), **{name: (kind | None, None) for name, kind in kinds.items()}}
     add_own_methods()
@@ -153,6 +160,12 @@ def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, dict[str, Any]]:
     if problems:
         raise _usage(problems)
     return read.factor, {name: getattr(read, name) for name in _FILES_FROM_RUN}
+
+
+def _no_limits(key: str, method: str, must_name: tuple[str, ...]) -> dict[str, None]:
+    """What a run must name and a command need not."""
+    block = factor(key).by_method.get(method)
+    return {name: None for name in must_name if block is not None and block.model_fields[name].is_required()}
 
 
 def _value(name: str, text: str, parameters: tuple[Parameter, ...]) -> Any:

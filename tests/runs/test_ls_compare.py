@@ -3,12 +3,14 @@
 import json
 import re
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import pytest
 import rasterio
 from affine import Affine
+from pydantic import ValidationError, create_model
 
 from rusle_engine.cli.app import app
 from rusle_engine.core.errors import InputError, OutputError
@@ -16,6 +18,8 @@ from rusle_engine.factors.ls import ls_factor
 from rusle_engine.factors.ls_presets import PRESETS
 from rusle_engine.files.rasters import open_raster
 from rusle_engine.runs.ls_compare import compare_schemes
+from rusle_engine.runs.method_blocks import factor
+from rusle_engine.runs.sources import Factor
 from rusle_engine.runs.yaml_reading import parse_yaml
 
 PLANE = 0.2 * 30.0 * np.arange(12)[::-1, np.newaxis] * np.ones((1, 9)) + 500
@@ -100,6 +104,34 @@ def test_the_blocks_of_the_page_are_the_presets():
         assert block.pop("channel_area_m2") == 100_000
         stated = {"length": block.pop("method")} | {key: value for key, value in block.items() if value is not None}
         assert stated == PRESETS[name].options
+
+
+@pytest.mark.parametrize("name", ["csle", "grass", "saga"])
+def test_a_practice_is_a_method_of_the_command_and_options_beside_it_count(tmp_path, name):
+    dem = write_dem(tmp_path / "dem.tif", PLANE)
+    places = {"itself": [], "shorter": ["--max-slope-length-m", "40"]}
+    for place, more in places.items():
+        command = ["factor", "ls", "--dem", str(dem), "--out", str(tmp_path / f"{place}.tif"), "--length", name, "--quiet", *more]
+        with pytest.raises(SystemExit) as ended:
+            app(command, prog_name="rusle")
+        assert not ended.value.code
+    options = PRESETS[name].options
+    np.testing.assert_array_equal(open_raster(tmp_path / "itself.tif"), ls_factor(open_raster(dem), **options).astype(np.float32))
+    expected = ls_factor(open_raster(dem), **{**options, "max_slope_length_m": 40.0})
+    np.testing.assert_array_equal(open_raster(tmp_path / "shorter.tif"), expected.astype(np.float32))
+    with rasterio.open(tmp_path / "itself.tif") as itself, rasterio.open(tmp_path / "shorter.tif") as shorter:
+        assert (itself.tags()["practice"], shorter.tags()["practice"]) == (name, "own options")
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name != "watem_sedem"])
+def test_a_practice_in_a_configuration_states_all_of_its_options(name):
+    block, folder = create_model("Part", LS=(Annotated[Factor, factor("LS")], ...)), {"folder": Path.cwd()}
+    read = block.model_validate({"LS": {"method": name, "channel_area_m2": 5e4}}, context=folder).LS
+    assert read.options | dict(PRESETS[name].options) | {"channel_area_m2": 5e4} == read.options
+    written = {key: value for key, value in read.model_dump().items() if value is not None or key == "max_slope_length_m"}
+    assert block.model_validate({"LS": written}, context=folder).LS.options == read.options
+    with pytest.raises(ValidationError, match="channel_area_m2"):
+        block.model_validate({"LS": {"method": name}}, context=folder)
 
 
 def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path):
