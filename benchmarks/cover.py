@@ -86,9 +86,9 @@ def one_year(repeat: int) -> None:
         {
             "copy of 24 layers": (192, lambda: np.copyto(copied, layers)),
             "half-months of 23 dates": (188, lambda: cover_series.half_months(dates, no_flags, middles, weights, np.inf, half_months)),
-            "B csle_grass, csle_shrub": (104, lambda: biological.b_by_growth(layers, 0.05, 0.86, 1.25, 0.78845, 1.05968, wr, out)),
-            "B csle_grass, WR by cell": (296, lambda: biological.b_by_growth(layers, 0.05, 0.86, 1.25, 0.78845, 1.05968, by_cell, out)),
-            "B csle_forest": (112, lambda: biological.b_forest(layers, 0.05, 0.86, under, wr, out)),
+            "B csle_grass, csle_shrub": (104, lambda: biological.b_by_growth(layers, 0.05, 0.86, 1.25, 0.78845, 1.05968, wr, False, out)),
+            "B csle_grass, WR by cell": (296, lambda: biological.b_by_growth(layers, 0.05, 0.86, 1.25, 0.78845, 1.05968, by_cell, True, out)),
+            "B csle_forest": (112, lambda: biological.b_forest(layers, 0.05, 0.86, under, wr, False, out)),
             "mean of 24 ratios": (200, lambda: biological.weighted_mean(ratios, wr, out)),
             "ratios of a table": (16, lambda: biological.weighted_table(classes, codes, by_class, wr, out)),
         },

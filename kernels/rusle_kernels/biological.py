@@ -10,7 +10,6 @@ import math
 import numpy as np
 
 from rusle_kernels._jit import inline, kernel
-from rusle_kernels.cover import dimidiate_pixel
 from rusle_kernels.elementary import exp2_of_moderate, exp_of_share, multiply_add, short_exp2
 from rusle_kernels.tables import fill_places, spread, take
 
@@ -43,88 +42,171 @@ def weighted(weight, ratio):
 
 
 @inline
-def below_growth(value, weight, rise, begin, most, a, b):
-    """What 1 is divided by, to 1.2·10⁻¹⁰, of the exponent ``rise`` · index + ``begin`` held from 0 to ``most``; 1 where the weight is 0."""
+def held_exponent(value, rise, begin, least, most):
+    """``rise`` · index + ``begin``, held from ``least`` to ``most``; NaN stays NaN."""
     exponent = multiply_add(rise, value, begin)
-    exponent = 0.0 if exponent < 0.0 else exponent
-    exponent = most if exponent > most else exponent
-    below = multiply_add(b, short_exp2(exponent), a) + 0.0 * exponent  # NaN stays NaN
-    return 1.0 if weight == 0.0 else below
+    exponent = least if exponent < least else exponent
+    return most if exponent > most else exponent
+
+
+@inline
+def add_fractions(n1, d1, n2, d2):
+    """Numerator and denominator of n₁/d₁ + n₂/d₂: what is added this way is divided once."""
+    return multiply_add(n1, d2, n2 * d1), d1 * d2
 
 
 @inline
 def four_shares(w1, w2, w3, w4, d1, d2, d3, d4):
-    """w₁/d₁ + w₂/d₂ + w₃/d₃ + w₄/d₄ with one division."""
-    d12, d34 = d1 * d2, d3 * d4
-    return multiply_add(multiply_add(w1, d2, w2 * d1), d34, multiply_add(w3, d4, w4 * d3) * d12) / (d12 * d34)
+    """Numerator and denominator of w₁/d₁ + w₂/d₂ + w₃/d₃ + w₄/d₄."""
+    n12, d12 = add_fractions(w1, d1, w2, d2)
+    n34, d34 = add_fractions(w3, d3, w4, d4)
+    return add_fractions(n12, d12, n34, d34)
 
 
 @inline
-def ratio_forest(cover, understorey, ground):
-    canopy = exp_of_share(cover - cover * understorey)
-    return 0.44468 * ground - 0.04099 * canopy + 0.025
+def four_growths(v1, v2, v3, v4, w1, w2, w3, w4, rise, begin, least, most, a):
+    """``four_shares`` of 1/(``a`` + 2^exponent) to 1.2·10⁻¹⁰, of all four values whatever their weight; NaN stays NaN."""
+    e1, e2 = held_exponent(v1, rise, begin, least, most), held_exponent(v2, rise, begin, least, most)
+    e3, e4 = held_exponent(v3, rise, begin, least, most), held_exponent(v4, rise, begin, least, most)
+    n, d = four_shares(w1, w2, w3, w4, a + short_exp2(e1), a + short_exp2(e2), a + short_exp2(e3), a + short_exp2(e4))
+    return multiply_add(0.0, (e1 + e2) + (e3 + e4), n), d
 
 
 @inline
-def fill_grounds(understorey, grounds):
+def where_weighed(value, weight):
+    return 0.0 if weight == 0.0 else value
+
+
+@inline
+def weighed_layers(layers, wr, chosen, weights):
+    """List the layers whose weight, the same in all cells, is not 0, and the weights; returns how many. After them the first one again, with
+    weight 0, so that they can be taken by eights.
+    """
+    count = 0
+    for p in range(layers):
+        if wr[p % 24, 0] != 0.0:
+            chosen[count], weights[count] = p, wr[p % 24, 0]
+            count += 1
+    chosen[count:] = chosen[0]
+    return count
+
+
+@inline
+def fill_grounds(understorey, rests, grounds):
     for c in range(understorey.size):
-        grounds[c] = exp2_of_moderate(_LOG2_E * -3.20096 * understorey[c]) + 0.0 * understorey[c]  # NaN stays NaN
+        rests[c] = 1.0 - understorey[c]
+    for c in range(understorey.size):
+        ground = 0.44468 * exp2_of_moderate(_LOG2_E * -3.20096 * understorey[c]) + 0.025
+        grounds[c] = ground + 0.0 * understorey[c]  # NaN stays NaN
+
+
+@inline
+def add_growths(index, start, end, rise, begin, least, most, a, chosen, weights, count, sums):
+    """Add the ratios of the layers that ``chosen`` lists, eight to a division."""
+    for k in range(0, count, 8):
+        w1, w2, w3, w4 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+        w5, w6, w7, w8 = weights[k + 4], weights[k + 5], weights[k + 6], weights[k + 7]
+        v1, v2 = index[chosen[k], start:end], index[chosen[k + 1], start:end]
+        v3, v4 = index[chosen[k + 2], start:end], index[chosen[k + 3], start:end]
+        v5, v6 = index[chosen[k + 4], start:end], index[chosen[k + 5], start:end]
+        v7, v8 = index[chosen[k + 6], start:end], index[chosen[k + 7], start:end]
+        for c in range(sums.size):
+            n1, d1 = four_growths(v1[c], v2[c], v3[c], v4[c], w1, w2, w3, w4, rise, begin, least, most, a)
+            n2, d2 = four_growths(v5[c], v6[c], v7[c], v8[c], w5, w6, w7, w8, rise, begin, least, most, a)
+            n, d = add_fractions(n1, d1, n2, d2)
+            sums[c] += n / d
+
+
+@inline
+def add_growths_by_cell(index, start, end, rise, begin, least, most, a, wr, sums):
+    """Add the ratios of all layers, each cell by its own weights, four to a division."""
+    for p in range(0, index.shape[0], 4):
+        i = p % 24
+        v1, v2, v3, v4 = index[p, start:end], index[p + 1, start:end], index[p + 2, start:end], index[p + 3, start:end]
+        u1, u2, u3, u4 = wr[i, start:end], wr[i + 1, start:end], wr[i + 2, start:end], wr[i + 3, start:end]
+        for c in range(sums.size):
+            w1, w2, w3, w4 = u1[c], u2[c], u3[c], u4[c]
+            x1, x2, x3, x4 = v1[c], v2[c], v3[c], v4[c]
+            x1, x2, x3, x4 = where_weighed(x1, w1), where_weighed(x2, w2), where_weighed(x3, w3), where_weighed(x4, w4)
+            n, d = four_growths(x1, x2, x3, x4, w1, w2, w3, w4, rise, begin, least, most, a)
+            sums[c] += n / d
 
 
 @kernel
-def b_by_growth(index, soil, vegetation, a, b, base, wr, out):
-    """``1 / (a + b · base^(100 cover))``: grass and shrub, to 1.3·10⁻¹⁰; ``out`` is (1, cells). Four half-months at once."""
+def b_by_growth(index, soil, vegetation, a, b, base, wr, by_cell, out):
+    """``1 / (a + b · base^(100 cover))``: grass and shrub, to 1.3·10⁻¹⁰; ``out`` is (1, cells). b is made part of the exponent.
+
+    ``by_cell`` says that each cell has its own weights, which one cell alone cannot tell.
+    """
     layers, cells = index.shape
-    totals, most = np.empty(_BLOCK), 100.0 * math.log2(base)
-    rise = most / (vegetation - soil)
-    begin = -rise * soil
+    least, span = math.log2(b), 100.0 * math.log2(base)
+    rise, most = span / (vegetation - soil), least + span
+    begin = least - rise * soil
+    totals, chosen, weights = np.empty(_BLOCK), np.zeros(layers + 8, np.int64), np.zeros(layers + 8)
+    count = weighed_layers(layers, wr, chosen, weights)
     for start in range(0, cells, _BLOCK):
         end = min(start + _BLOCK, cells)
         sums = out[0, start:end]
         sums[:] = 0.0
-        for p in range(0, layers, 4):
-            i = p % 24
-            v1, v2, v3, v4 = index[p, start:end], index[p + 1, start:end], index[p + 2, start:end], index[p + 3, start:end]
-            if wr.shape[1] > 1:
-                w1, w2, w3, w4 = wr[i, start:end], wr[i + 1, start:end], wr[i + 2, start:end], wr[i + 3, start:end]
-                for c in range(sums.size):
-                    d1 = below_growth(v1[c], w1[c], rise, begin, most, a, b)
-                    d2 = below_growth(v2[c], w2[c], rise, begin, most, a, b)
-                    d3 = below_growth(v3[c], w3[c], rise, begin, most, a, b)
-                    d4 = below_growth(v4[c], w4[c], rise, begin, most, a, b)
-                    sums[c] += four_shares(w1[c], w2[c], w3[c], w4[c], d1, d2, d3, d4)
-            else:
-                s1, s2, s3, s4 = wr[i, 0], wr[i + 1, 0], wr[i + 2, 0], wr[i + 3, 0]
-                for c in range(sums.size):
-                    d1 = below_growth(v1[c], s1, rise, begin, most, a, b)
-                    d2 = below_growth(v2[c], s2, rise, begin, most, a, b)
-                    d3 = below_growth(v3[c], s3, rise, begin, most, a, b)
-                    d4 = below_growth(v4[c], s4, rise, begin, most, a, b)
-                    sums[c] += four_shares(s1, s2, s3, s4, d1, d2, d3, d4)
+        if not by_cell:
+            add_growths(index, start, end, rise, begin, least, most, a, chosen, weights, count, sums)
+        else:
+            add_growths_by_cell(index, start, end, rise, begin, least, most, a, wr, sums)
         divide_by_weights(sums, totals, start, layers // 24, wr)
 
 
+@inline
+def ratio_forest(value, scale, begin, rest, ground):
+    """``rest`` is what the understorey leaves free, ``ground`` what of the ratio depends on the understorey alone."""
+    return multiply_add(-0.04099, exp_of_share(held_exponent(value, scale, begin, 0.0, 1.0) * rest), ground)
+
+
+@inline
+def add_forests(index, start, end, scale, begin, chosen, weights, count, rests, grounds, sums):
+    """Add the ratios of the layers that ``chosen`` lists, four at a time, all over one understorey."""
+    for k in range(0, count, 4):
+        w1, w2, w3, w4 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+        v1, v2 = index[chosen[k], start:end], index[chosen[k + 1], start:end]
+        v3, v4 = index[chosen[k + 2], start:end], index[chosen[k + 3], start:end]
+        for c in range(sums.size):
+            rest, ground = rests[c], grounds[c]
+            r1, r2 = ratio_forest(v1[c], scale, begin, rest, ground), ratio_forest(v2[c], scale, begin, rest, ground)
+            r3, r4 = ratio_forest(v3[c], scale, begin, rest, ground), ratio_forest(v4[c], scale, begin, rest, ground)
+            sums[c] += multiply_add(w1, r1, w2 * r2) + multiply_add(w3, r3, w4 * r4)
+
+
 @kernel
-def b_forest(index, soil, vegetation, understorey, wr, out):
-    """Trees with what grows under them: ``understorey`` is (1, cells), or has a layer for each half-month of a year or of all years."""
+def b_forest(index, soil, vegetation, understorey, wr, by_cell, out):
+    """Trees with what grows under them: ``understorey`` is (1, cells), or has a layer for each half-month of a year or of all years.
+
+    ``by_cell`` as for ``b_by_growth``.
+    """
     layers, cells = index.shape
-    totals, scratch, scale = np.empty(_BLOCK), np.empty(_BLOCK), 1.0 / (vegetation - soil)
+    totals, free, scratch = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
+    scale = 1.0 / (vegetation - soil)
+    begin, together = -soil * scale, understorey.shape[0] == 1 and not by_cell
+    chosen, of_chosen = np.zeros(layers + 8, np.int64), np.zeros(layers + 8)
+    count = weighed_layers(layers, wr, chosen, of_chosen)
     for start in range(0, cells, _BLOCK):
         end = min(start + _BLOCK, cells)
-        sums, grounds = out[0, start:end], scratch[: end - start]
+        sums, rests, grounds = out[0, start:end], free[: end - start], scratch[: end - start]
         sums[:] = 0.0
-        for p in range(layers):
-            layer, below, weight = index[p, start:end], understorey[p % understorey.shape[0], start:end], wr[p % 24, 0]
-            if p == 0 or understorey.shape[0] > 1:
-                fill_grounds(below, grounds)
-            if wr.shape[1] > 1:
-                weights = wr[p % 24, start:end]
-                for c in range(sums.size):
-                    ratio = ratio_forest(dimidiate_pixel(layer[c], soil, scale), below[c], grounds[c])
-                    sums[c] += weighted(weights[c], ratio)
-            elif weight != 0.0:
-                for c in range(sums.size):
-                    sums[c] += weight * ratio_forest(dimidiate_pixel(layer[c], soil, scale), below[c], grounds[c])
+        if together:
+            fill_grounds(understorey[0, start:end], rests, grounds)
+            add_forests(index, start, end, scale, begin, chosen, of_chosen, count, rests, grounds, sums)
+        else:
+            for p in range(layers):
+                if p == 0 or understorey.shape[0] > 1:
+                    fill_grounds(understorey[p % understorey.shape[0], start:end], rests, grounds)
+                layer = index[p, start:end]
+                if wr.shape[1] > 1:
+                    weights = wr[p % 24, start:end]
+                    for c in range(sums.size):
+                        sums[c] += weighted(weights[c], ratio_forest(layer[c], scale, begin, rests[c], grounds[c]))
+                else:
+                    weight = wr[p % 24, 0]
+                    for c in range(sums.size):
+                        sums[c] += weighted(weight, ratio_forest(layer[c], scale, begin, rests[c], grounds[c]))
         divide_by_weights(sums, totals, start, layers // 24, wr)
 
 

@@ -259,14 +259,15 @@ def _understorey(understorey: Raster, index: xr.DataArray, units: Units) -> xr.D
     return under
 
 
-def _on_curve(curve: str, soil: float, vegetation: float) -> Callable[[Tile, Tile, Tile, Tile], None]:
-    """``fill(index, understorey, wr, out)`` with the weighted mean of the curve's ratios."""
+def _on_curve(curve: str, soil: float, vegetation: float, shares: xr.DataArray) -> Callable[[Tile, Tile, Tile, Tile], None]:
+    """``fill(index, understorey, wr, out)`` with the weighted mean of the curve's ratios, ``wr`` being a tile of ``shares``."""
+    by_cell = not {"y", "x"}.isdisjoint(shares.dims)
 
     def grows(index: Tile, _under: Tile, wr: Tile, out: Tile) -> None:
-        biological.b_by_growth(index, soil, vegetation, *_GROWTH[curve], wr, out)
+        biological.b_by_growth(index, soil, vegetation, *_GROWTH[curve], wr, by_cell, out)
 
     def forest(index: Tile, under: Tile, wr: Tile, out: Tile) -> None:
-        biological.b_forest(index, soil, vegetation, under, wr, out)
+        biological.b_forest(index, soil, vegetation, under, wr, by_cell, out)
 
     def cai2000(index: Tile, _under: Tile, wr: Tile, out: Tile) -> None:
         ratios = np.empty(index.shape)
@@ -279,7 +280,7 @@ def _on_curve(curve: str, soil: float, vegetation: float) -> Callable[[Tile, Til
 def _by_curve(curve: str, index: xr.DataArray, bounds: tuple[float, float], under: xr.DataArray | None, shares: xr.DataArray) -> xr.DataArray:
     if curve == "forest" and under is None:
         raise InputError("b_factor by csle_forest needs understorey=, the cover under the trees")
-    fill = _on_curve(curve, *bounds)
+    fill = _on_curve(curve, *bounds, shares)
     if under is None:
         stack, weights = aligned(cover=layers_first(index), wr=shares)
         return over_layers(lambda cover, wr, out: fill(cover, cover, wr, out), stack, weights)
@@ -303,7 +304,7 @@ def _by_land_use(
         named = ", ".join(map(str, curves["forest"]))
         raise InputError(f"b_factor by csle_landuse needs understorey= for class {named} by the forest curve; give it, or another curve or B")
     constants = {code: use for code, use in known.items() if not isinstance(use, str)}
-    fills = {curve: _on_curve(curve, *bounds) for curve, of in curves.items() if of}
+    fills = {curve: _on_curve(curve, *bounds, shares) for curve, of in curves.items() if of}
 
     def on_tile(cover: Tile, wr: Tile, classes: Tile, *rest: Tile) -> None:
         *given, out = rest

@@ -217,9 +217,14 @@ def test_the_first_value_out_of_range(place, value):
     assert tables.first_outside(np.full((2, 3), NONE), 0.0, 1.0) == -1
 
 
+def slr_forest(fvc, under):
+    return 0.44468 * np.exp(-3.20096 * under) - 0.04099 * np.exp(fvc * (1 - under)) + 0.025
+
+
 CURVES_OF_B = {
     "growth": (lambda fvc, _under: 1 / (1.25 + 0.78845 * 1.05968 ** (100 * fvc)), biological.b_by_growth, (1.25, 0.78845, 1.05968)),
-    "forest": (lambda fvc, under: 0.44468 * np.exp(-3.20096 * under) - 0.04099 * np.exp(fvc * (1 - under)) + 0.025, biological.b_forest, None),
+    "forest": (slr_forest, biological.b_forest, None),
+    "forest, understorey in layers": (slr_forest, biological.b_forest, None),
     "mean": (lambda fvc, _under: fvc, biological.weighted_mean, None),
 }
 
@@ -230,19 +235,19 @@ def test_means_over_half_months(name, by_cell):
     """Two years of 4999 cells, more than are folded at once; some NDVI unknown, in half-months that count and in some that do not."""
     curve, kernel, parameters = CURVES_OF_B[name]
     ndvi, wr = rng.uniform(-0.1, 1, (48, 4999)).astype(np.float32), rng.uniform(0, 1, (24, 4999 if by_cell else 1))
-    under = rng.uniform(0, 1, (24 if by_cell else 1, 4999))
+    under = rng.uniform(0, 1, (24 if name.endswith("layers") else 1, 4999))
     wr[[3, 20]], ndvi[3, 100:300], ndvi[44, ::7], ndvi[30, 200:400] = 0.0, NONE, NONE, NONE
     fvc = ndvi.astype(np.float64) if name == "mean" else np.clip((ndvi.astype(np.float64) - 0.05) / 0.81, 0, 1)
     weights = np.tile(wr, (2, 1))
-    ratios = curve(fvc, np.tile(under, (2 if by_cell else 48, 1)))
+    ratios = curve(fvc, np.tile(under, (48 // len(under), 1)))
     expected = np.sum(np.where(weights == 0, 0, weights * ratios), axis=0) / weights.sum(axis=0)
 
     def fold(cells):
         out, layers, shares = np.full((1, ndvi[0, cells].size), -9.0), ndvi[:, cells].copy(), wr[:, cells].copy() if by_cell else wr
         if name == "growth":
-            kernel(layers, 0.05, 0.86, *parameters, shares, out)
-        elif name == "forest":
-            kernel(layers, 0.05, 0.86, under[:, cells].copy(), shares, out)
+            kernel(layers, 0.05, 0.86, *parameters, shares, by_cell, out)
+        elif name.startswith("forest"):
+            kernel(layers, 0.05, 0.86, under[:, cells].copy(), shares, by_cell, out)
         else:
             kernel(layers, shares, out)
         return out[0]
