@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rusle_engine.core.errors import GridMismatchError, InputError
 from rusle_engine.core.grid import Grid
-from rusle_engine.factors.ls import l_factor, ls_factor, ls_with_flags, m_exponent, s_factor
+from rusle_engine.factors.ls import l_factor, l_segment, ls_factor, ls_with_flags, m_exponent, s_factor
 from rusle_engine.terrain.conditioning import condition
 from rusle_engine.terrain.flow import flow_accumulation, flow_direction, upslope_area_of
 from rusle_engine.terrain.slope import slope
@@ -108,6 +108,26 @@ def test_the_cap_clips_slope_lengths_and_not_the_factor():
     assert lengths[2:].tolist() == pytest.approx([across_cap, at_cap, at_cap], rel=1e-13)
 
 
+@given(
+    cells=st.floats(0, 1e6),
+    m=st.floats(0, 0.86),
+    degrees=st.floats(0, 360),
+    sizes=st.tuples(st.floats(5, 100), st.floats(5, 100)),
+    cap=st.floats(20, 500),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_length_of_a_cell_is_that_of_a_segment_between_areas_over_the_contour_width(cells, m, degrees, sizes, cap):
+    """LS-9 of the area is LS-8 from λ = A / w to (A + a) / w, capped or not."""
+    (dx, dy), alpha = sizes, np.radians(degrees)
+    width = dx * abs(np.cos(alpha)) + dy * abs(np.sin(alpha))
+    area = cells * dx * dy
+    start, end = np.atleast_2d(area / width), np.atleast_2d((area + dx * dy) / width)
+    for most in (None, cap):
+        by_area = length(area, m, alpha, (dx, dy), max_slope_length_m=most).item()
+        segment = l_segment(start, end, m, units={"slope_length_start": "m", "slope_length_end": "m"}, max_slope_length_m=most).item()
+        assert by_area == pytest.approx(segment, rel=1e-9)
+
+
 @given(cells=st.floats(0, 1e10), m=st.floats(0, 0.86), size=st.floats(0.5, 100))
 @settings(max_examples=150, deadline=None)
 def test_length_to_nine_digits_wherever_the_powers_cancel(cells, m, size):
@@ -198,6 +218,29 @@ def test_level_ground_has_length_one():
     parts = ls_factor(np.full((4, 5), 7.0), units="m", cell_size_m=(20.0, 30.0), components=True)
     assert np.array_equal(parts.l, np.ones((4, 5)))
     assert np.allclose(parts.ls, 0.03, rtol=1e-14)
+
+
+@pytest.mark.parametrize("routing", ["d8", "freeman1991"])
+@pytest.mark.parametrize(
+    "heights",
+    [np.full((4, 5), np.nan), [[7.0]], [[3.0, 2.0, 1.0]], [[3.0], [2.0]], [[np.inf, -np.inf], [np.nan, np.inf]], np.empty((3, 3)) * np.nan],
+    ids=["no data", "one cell", "one row", "one column", "infinite", "no data, square"],
+)
+def test_where_no_slope_can_be_told_there_is_no_ls(heights, routing):
+    """Horn's slope needs a neighbour in both directions."""
+    dem = np.array(heights)
+    for array in (raster(dem), raster(dem, y=1, x=1)):
+        ls = ls_factor(array, cell_size_m=30.0, routing=routing)
+        assert ls.shape == dem.shape
+        assert np.isnan(ls.values).all()
+
+
+def test_infinite_heights_are_holes():
+    heights = terrain()
+    with_infinity = np.where(np.isnan(heights), [[np.inf]], heights)
+    with_infinity[3, 4] = -np.inf
+    expected, got = (ls_factor(dem, units="m", cell_size_m=30.0).values for dem in (heights, with_infinity))
+    assert got.tobytes() == expected.tobytes()
 
 
 def test_channels_end_the_hillslope():

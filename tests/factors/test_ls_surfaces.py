@@ -63,12 +63,16 @@ def test_a_plane_with_holes_has_one_s_and_m_whichever_way_it_falls(degrees, rout
     parts = ls_factor(heights, units="m", cell_size_m=30.0, routing=routing, components=True)
     known = np.isfinite(parts.s.values)
     assert known.sum() > 0.95 * np.isfinite(heights).sum()
-    assert np.allclose(parts.s.values[known], 2.794751, rtol=0, atol=5e-7)  # the book's at 20 %
-    assert np.allclose(parts.m.values[known], 0.614184, rtol=0, atol=5e-7)
+    sine = 0.2 / np.hypot(1, 0.2)
+    beta = sine / 0.0896 / (3 * sine**0.8 + 0.56)
+    m = beta / (1 + beta)
+    assert np.allclose(parts.s.values[known], 16.8 * sine - 0.5, rtol=1e-9)
+    assert np.allclose(parts.m.values[known], m, rtol=1e-9)
+    assert m == pytest.approx(0.614184, abs=5e-7)  # the book's at 20 %
     crest = known & (parts.upslope_area_m2.values == 0)
     width = 30.0 * (np.sin(alpha) + np.cos(alpha))
     assert crest.any()
-    assert np.allclose(parts.l.values[crest], (30 * 30 / width / 22.13) ** 0.6141838, rtol=1e-7)
+    assert np.allclose(parts.l.values[crest], (30 * 30 / width / 22.13) ** m, rtol=1e-9)
 
 
 def hills(cell_m):

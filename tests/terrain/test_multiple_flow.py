@@ -223,7 +223,7 @@ def test_a_valley_gathers_its_width_in_every_row(scheme):
     rows, half = 400, 20
     heights = 100 + 0.3 * np.abs(np.arange(-half, half + 1))[None, :] - 0.05 * np.arange(rows)[:, None]
     counted = flow_accumulation(flow_direction(raster(heights), scheme=scheme)).values
-    gained = np.diff(counted.sum(axis=1) - counted.sum(axis=1) + counted[:, half])[300:-40]
+    gained = np.diff(counted[:, half])[300:-40]
     assert np.allclose(gained, 41, rtol=1e-9)
 
 
