@@ -21,6 +21,12 @@ Quantum = Annotated[float | None, typer.Option("--quantum-m", help="Step of the 
 Barriers = Annotated[
     Path | None, typer.Option("--barriers", metavar="FILE", help="Raster of barriers: 1 water stops, 2 water goes round.", show_default=False)
 ]
+Stops = Annotated[
+    Path | None, typer.Option("--stops", metavar="FILE", help="Lines or polygons where water stops, such as ditches.", show_default=False)
+]
+Diverts = Annotated[
+    Path | None, typer.Option("--diverts", metavar="FILE", help="Lines or polygons that water goes round, such as walls.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Result as one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -63,6 +69,8 @@ def direction(
     flat_ties: FlatTies = "index",
     quantum_m: Quantum = None,
     barriers: Barriers = None,
+    stops: Stops = None,
+    diverts: Diverts = None,
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -74,7 +82,7 @@ def direction(
     debug: Debug = False,
 ) -> None:
     """Write D8 flow directions (ESRI codes)."""
-    options = {"flat_ties": flat_ties, "quantum_m": quantum_m, "barriers": barriers}
+    options = {"flat_ties": flat_ties, "quantum_m": quantum_m, "obstacles": (barriers, stops, diverts)}
     _run(
         "write_directions",
         (dem, out),
@@ -96,6 +104,8 @@ def accumulation(
     flat_ties: FlatTies = "index",
     quantum_m: Quantum = None,
     barriers: Barriers = None,
+    stops: Stops = None,
+    diverts: Diverts = None,
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -107,7 +117,7 @@ def accumulation(
     debug: Debug = False,
 ) -> None:
     """Write how many cells drain through each cell."""
-    options = {"scheme": scheme, "exponent": exponent, "flat_ties": flat_ties, "quantum_m": quantum_m, "barriers": barriers}
+    options = {"scheme": scheme, "exponent": exponent, "flat_ties": flat_ties, "quantum_m": quantum_m, "obstacles": (barriers, stops, diverts)}
     _run(
         "write_accumulation",
         (dem, out),
@@ -128,6 +138,8 @@ def edges(
     max_slope_length_m: Annotated[float | None, typer.Option(help="Longest slope that LS counts [m].", show_default=False)] = None,
     zones: Annotated[Path | None, typer.Option("--zones", metavar="FILE", help="Zones whose shares are told.", show_default=False)] = None,
     barriers: Barriers = None,
+    stops: Stops = None,
+    diverts: Diverts = None,
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -139,7 +151,7 @@ def edges(
     debug: Debug = False,
 ) -> None:
     """Write where the DEM's edge or a hole may cut the land that drains into a cell; the margin that cures it and shares of zones in --json."""
-    options = {"scheme": scheme, "max_slope_length_m": max_slope_length_m, "zones": zones, "barriers": barriers}
+    options = {"scheme": scheme, "max_slope_length_m": max_slope_length_m, "zones": zones, "obstacles": (barriers, stops, diverts)}
     _run(
         "write_edges",
         (dem, out),
@@ -157,6 +169,9 @@ def basins(
     min_cells: Annotated[
         int | None, typer.Option("--min-cells", min=1, help="Cut basins where streams of so many cells meet.", show_default=False)
     ] = None,
+    barriers: Barriers = None,
+    stops: Stops = None,
+    diverts: Diverts = None,
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -171,7 +186,7 @@ def basins(
     _run(
         "write_basins",
         (dem, out),
-        {"min_cells": min_cells},
+        {"min_cells": min_cells, "obstacles": (barriers, stops, diverts)},
         stated(threads, workers, scheduler, memory_budget, scratch),
         Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
     )
@@ -182,6 +197,9 @@ def streams(
     dem: Dem,
     out: Layer,
     min_cells: Annotated[int, typer.Option("--min-cells", min=1, help="How many cells make a stream.", show_default=False)],
+    barriers: Barriers = None,
+    stops: Stops = None,
+    diverts: Diverts = None,
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -196,7 +214,7 @@ def streams(
     _run(
         "write_streams",
         (dem, out),
-        {"min_cells": min_cells},
+        {"min_cells": min_cells, "obstacles": (barriers, stops, diverts)},
         stated(threads, workers, scheduler, memory_budget, scratch),
         Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
     )
@@ -208,6 +226,9 @@ def catchment(
     out: Layer,
     point: Annotated[list[str], typer.Option("--point", metavar="X,Y", help="A point in the DEM's CRS; repeatable.", show_default=False)],
     snap_cells: Annotated[int, typer.Option("--snap-cells", min=0, help="How far a point may be moved onto a stream [cells].")] = 0,
+    barriers: Barriers = None,
+    stops: Stops = None,
+    diverts: Diverts = None,
     threads: Threads = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -223,7 +244,7 @@ def catchment(
     _run(
         "write_catchments",
         inputs,
-        {"snap_cells": snap_cells},
+        {"snap_cells": snap_cells, "obstacles": (barriers, stops, diverts)},
         stated(threads, workers, scheduler, memory_budget, scratch),
         Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
     )
@@ -244,6 +265,8 @@ def _run(name: str, inputs: tuple[Any, ...], options: dict[str, Any], compute: d
         from rusle_engine.runs.engine import as_typed, engine
 
         write: Callable[..., terrain_files.Written] = getattr(terrain_files, name)
+        if "obstacles" in options:
+            options["obstacles"] = terrain_files.Obstacles(*options["obstacles"])
         with progress_on_stderr(quiet=talk.quiet) as progress, engine(as_typed(compute)):
             found = write(*inputs, **options, **({"progress": progress} if tiled else {}))
         talk.give(str(found.path), **found.values)

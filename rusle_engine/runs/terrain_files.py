@@ -11,6 +11,7 @@ import xarray as xr
 from rusle_engine.assessment.edge import edge_table
 from rusle_engine.core.errors import InputError
 from rusle_engine.core.variables import ACCUMULATION, BARRIERS, EDGE_CONTAMINATION, ELEVATION, FLOW_DIRECTION, Variable
+from rusle_engine.files.barriers import rasterize_barriers
 from rusle_engine.files.paths import refuse_replacing
 from rusle_engine.files.rasters import RasterOutput, open_raster, write_rasters
 from rusle_engine.files.vectorize import polygonize
@@ -32,29 +33,50 @@ class Written:
     values: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Obstacles:
+    """What stops or diverts water: codes in a raster, or lines and polygons."""
+
+    barriers: Path | None = None
+    stops: Path | None = None
+    diverts: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.barriers is not None and (self.stops or self.diverts):
+            raise InputError("barriers are given as a raster and as lines; give a raster of codes, or stops and diverts")
+
+    @property
+    def paths(self) -> list[Path | None]:
+        return [self.barriers, self.stops, self.diverts]
+
+    def on(self, heights: xr.DataArray) -> xr.DataArray | None:
+        """Their codes on the grid of ``heights``."""
+        if self.barriers is not None:
+            return open_raster(self.barriers, units=BARRIERS.units)
+        return rasterize_barriers(heights, stops=self.stops, diverts=self.diverts) if self.stops or self.diverts else None
+
+
 def write_conditioned(dem: Path, out: Path, *, progress: Progress, **options: Any) -> Written:
     """The DEM made to drain, by ``condition``."""
     return _raster(dem, out, lambda heights: condition(heights, **options), ELEVATION, progress)
 
 
-def write_directions(dem: Path, out: Path, *, progress: Progress, barriers: Path | None = None, **options: Any) -> Written:
+def write_directions(dem: Path, out: Path, *, progress: Progress, obstacles: Obstacles, **options: Any) -> Written:
     """D8 directions as ESRI codes, by ``flow_direction``."""
-    obstacles = _opened(barriers)
 
     def made(heights: xr.DataArray) -> xr.DataArray:
-        return flow_direction(heights, barriers=obstacles, **options)
+        return flow_direction(heights, barriers=obstacles.on(heights), **options)
 
-    return _raster(dem, out, made, FLOW_DIRECTION, progress, kind="classes", inputs=[barriers])
+    return _raster(dem, out, made, FLOW_DIRECTION, progress, kind="classes", inputs=obstacles.paths)
 
 
-def write_accumulation(dem: Path, out: Path, *, scheme: RoutingScheme, progress: Progress, barriers: Path | None = None, **options: Any) -> Written:
+def write_accumulation(dem: Path, out: Path, *, scheme: RoutingScheme, progress: Progress, obstacles: Obstacles, **options: Any) -> Written:
     """How many cells drain through each, by ``flow_accumulation``."""
-    obstacles = _opened(barriers)
 
     def made(heights: xr.DataArray) -> xr.DataArray:
-        return flow_accumulation(flow_direction(heights, scheme=scheme, barriers=obstacles, **options))
+        return flow_accumulation(flow_direction(heights, scheme=scheme, barriers=obstacles.on(heights), **options))
 
-    return _raster(dem, out, made, ACCUMULATION, progress, inputs=[barriers])
+    return _raster(dem, out, made, ACCUMULATION, progress, inputs=obstacles.paths)
 
 
 def write_edges(
@@ -64,16 +86,16 @@ def write_edges(
     scheme: RoutingScheme,
     max_slope_length_m: float | None,
     zones: Path | None,
-    barriers: Path | None,
+    obstacles: Obstacles,
     progress: Progress,
 ) -> Written:
     """Where contributing areas may be cut, by ``edge_contamination``; with zones, their shares too."""
-    obstacles, land = _opened(barriers), None if zones is None else read_zones(zones)
+    land = None if zones is None else read_zones(zones)
 
     def made(heights: xr.DataArray) -> xr.DataArray:
-        return edge_contamination(flow_direction(heights, scheme=scheme, barriers=obstacles), max_slope_length_m=max_slope_length_m)
+        return edge_contamination(flow_direction(heights, scheme=scheme, barriers=obstacles.on(heights)), max_slope_length_m=max_slope_length_m)
 
-    written = _raster(dem, out, made, EDGE_CONTAMINATION, progress, kind="classes", inputs=[barriers])
+    written = _raster(dem, out, made, EDGE_CONTAMINATION, progress, kind="classes", inputs=obstacles.paths)
     if land is not None:
         mask = open_raster(out).fillna(NODATA_CODE).astype("uint8")
         table = edge_table(mask.rename(EDGE_CONTAMINATION.symbol).assign_attrs(written.values["attributes"]), land)
@@ -81,28 +103,23 @@ def write_edges(
     return written
 
 
-def _opened(barriers: Path | None) -> xr.DataArray | None:
-    return None if barriers is None else open_raster(barriers, units=BARRIERS.units)
-
-
-def write_basins(dem: Path, out: Path, *, min_cells: int | None) -> Written:
+def write_basins(dem: Path, out: Path, *, min_cells: int | None, obstacles: Obstacles) -> Written:
     """Basins, or with ``min_cells`` pieces between confluences, as polygons that serve as zones."""
 
-    def made(heights: xr.DataArray) -> gpd.GeoDataFrame:
-        d8 = flow_direction(heights)
+    def made(d8: xr.DataArray) -> gpd.GeoDataFrame:
         return _zones(basins(d8) if min_cells is None else sub_basins(d8, min_cells=min_cells), "basin")
 
-    return _layer(dem, out, made, "basins")
+    return _layer(dem, out, made, "basins", obstacles)
 
 
-def write_streams(dem: Path, out: Path, *, min_cells: int) -> Written:
+def write_streams(dem: Path, out: Path, *, min_cells: int, obstacles: Obstacles) -> Written:
     """Streams as lines with Strahler's order."""
-    return _layer(dem, out, lambda heights: streams(flow_direction(heights), min_cells=min_cells), "streams")
+    return _layer(dem, out, lambda d8: streams(d8, min_cells=min_cells), "streams", obstacles)
 
 
-def write_catchments(dem: Path, out: Path, points: Sequence[tuple[float, float]], *, snap_cells: int) -> Written:
+def write_catchments(dem: Path, out: Path, points: Sequence[tuple[float, float]], *, snap_cells: int, obstacles: Obstacles) -> Written:
     """The land above each point as polygons that serve as zones."""
-    return _layer(dem, out, lambda heights: _zones(catchments(flow_direction(heights), points, snap_cells=snap_cells), "catchment"), "catchments")
+    return _layer(dem, out, lambda d8: _zones(catchments(d8, points, snap_cells=snap_cells), "catchment"), "catchments", obstacles)
 
 
 def _raster(
@@ -130,9 +147,11 @@ def _raster(
     return Written(out, {"path": out, "units": variable.units, "attributes": {str(name): value for name, value in result.attrs.items()}})
 
 
-def _layer(dem: Path, out: Path, made: Callable[[xr.DataArray], gpd.GeoDataFrame], layer: str) -> Written:
-    _require_place(out, ".gpkg", dem)
-    table = made(open_raster(dem))
+def _layer(dem: Path, out: Path, made: Callable[[xr.DataArray], gpd.GeoDataFrame], layer: str, obstacles: Obstacles) -> Written:
+    """What is made of the D8 directions."""
+    _require_place(out, ".gpkg", dem, *obstacles.paths)
+    heights = open_raster(dem)
+    table = made(flow_direction(heights, barriers=obstacles.on(heights)))
     write_zones(table, out, layer=layer)
     return Written(out, {"path": out, "layer": layer, "rows": len(table)})
 

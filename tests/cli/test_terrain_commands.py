@@ -78,6 +78,25 @@ def test_barriers_and_edges_are_those_of_python(dem, tmp_path):
     assert sum(row["contaminated_km2"] for row in told["zones"]) == pytest.approx((mask.values == 1).sum() * 9e-4)
 
 
+def test_lines_stop_and_divert_water(dem, tmp_path):
+    heights = rusle.open_raster(dem)
+    for name, row in (("ditch", 20), ("wall", 30)):
+        line = shapely.LineString([(5e5 + 300, 4.2e6 - 30 * row), (5e5 + 1200, 4.2e6 - 30 * row - 90)])
+        gpd.GeoDataFrame(geometry=[line], crs="EPSG:32650").to_file(tmp_path / f"{name}.gpkg")
+    lines = {"stops": tmp_path / "ditch.gpkg", "diverts": tmp_path / "wall.gpkg"}
+    given = [text for name, path in lines.items() for text in (f"--{name}", path)]
+    d8 = rusle.flow_direction(heights, barriers=rusle.rasterize_barriers(heights, **lines))
+    assert not np.array_equal(d8, rusle.flow_direction(heights))
+    done = terrain("direction", "--dem", dem, "--out", tmp_path / "d8.tif", *given)
+    assert done.returncode == 0, done.stderr
+    with rasterio.open(tmp_path / "d8.tif") as written:
+        np.testing.assert_array_equal(written.read(1), d8.values)
+    done = terrain("streams", "--dem", dem, "--out", tmp_path / "streams.gpkg", "--min-cells", 30, "--json", *given)
+    assert json.loads(done.stdout)["rows"] == len(streams(d8, min_cells=30)) != len(streams(rusle.flow_direction(heights), min_cells=30))
+    done = terrain("direction", "--dem", dem, "--out", tmp_path / "d8.tif", "--barriers", lines["stops"])
+    assert (done.returncode, "lines or polygons, and a raster is expected" in done.stderr) == (65, True), done.stderr
+
+
 def test_shares_of_zones_leave_holes_out(dem, tmp_path):
     """A plane that falls westwards, with a hole of 3 × 4 cells: no land, but its shore and what lies below it are cut."""
     with rasterio.open(dem) as file:
