@@ -25,8 +25,9 @@ from rusle_engine.files.paths import Paths, existing_file, input_files
 log = logging.getLogger("rusle_engine")
 
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".gtiff": "GTiff", ".img": "HFA", ".asc": "AAIGrid"}
-_OF_LINES = (".gpkg", ".shp", ".geojson", ".json", ".gdb", ".kml", ".fgb")
 """Formats that are read, by suffix. Each is opened with its own driver only, so that nothing else can pose as it."""
+_OF_LINES = (".gpkg", ".shp", ".geojson", ".json", ".gdb", ".kml", ".fgb")
+"""Suffixes of lines and polygons, which are told so."""
 
 MAX_CELLS = 100_000_000_000
 """A header that declares more is refused: ten million square kilometres at 10 m."""
@@ -184,8 +185,8 @@ def _driver_of(path: Path) -> str:
         raise NotAllowedError(f"{path} is a virtual raster, which points to other files. Name the tiles themselves (a list or a glob).")
     if suffix in _OF_LINES:
         raise InputError(
-            f"{path} holds lines or polygons, and a raster is expected. Draw it on the grid (rasterize_barriers, gdal_rasterize), or name it by an option "
-            "that takes lines or polygons"
+            f"{path} holds lines or polygons, and a raster is expected. Draw it on the grid (rasterize_barriers, gdal_rasterize), "
+            "or name it by an option that takes lines or polygons"
         )
     if suffix not in DRIVERS:
         raise InputError(
