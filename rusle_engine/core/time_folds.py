@@ -3,13 +3,14 @@
 ``over_time`` in ``core/lift.py`` is for series that fit; this is for an array that is cut along ``time``, such as forty years of daily maps.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.base import optimize
+from dask.base import compute, optimize
 from dask.delayed import delayed
 
 from rusle_engine.core.lift import Tile, is_lazy
@@ -28,7 +29,10 @@ class Fold(Protocol):
         """What is held of ``cells`` series before the first stretch."""
 
     def take(self, state: Any, tile: Tile, first: int, turn: int) -> None:
-        """Take in a stretch (cells, times), float64, that begins at time number ``first``; the state is changed in place."""
+        """Take in a stretch (cells, times), float64, that begins at time number ``first``; the state is changed in place.
+
+        The stretch is the fold's until it returns: its memory is used again.
+        """
 
     def turn_over(self, state: Any, turn: int) -> None:
         """The series has come to its end."""
@@ -77,16 +81,18 @@ class _Unloaded:
 
 def _folded(fold: Fold, unloaded: _Unloaded, edges: list[int], size: int) -> Tile:
     lazy = unloaded.array
-    shape = lazy.shape[:-1]
+    shape, length = lazy.shape[:-1], lazy.shape[-1]
     cells = int(np.prod(shape))
-    state = fold.start(cells)
     at_once = max(1, _BYTES_AT_ONCE // (8 * max(cells, 1)))
-    edges = _stretches(edges, at_once)
+    state, room = fold.start(cells), np.empty(cells * min(at_once, length))
     for turn in range(fold.turns):
-        for begin, end in pairwise(edges):
-            chunk = np.asarray(lazy[..., begin:end].compute(scheduler="synchronous")).reshape(cells, end - begin)
-            for first in range(0, end - begin, at_once):
-                fold.take(state, np.ascontiguousarray(chunk[:, first : first + at_once], np.float64), begin + first, turn)
+        for first, end in pairwise(_stretches(edges, at_once)):
+            blocks = lazy[..., first:end].to_delayed().ravel()  # each as it is: an array would be put together, or copied
+            chunks = compute(*blocks, scheduler="synchronous")
+            for parts in _cut(chunks, at_once):
+                tile = _laid_out(parts, room)
+                fold.take(state, tile, first, turn)
+                first += tile.shape[1]
         fold.turn_over(state, turn)
     return fold.finish(state).reshape(*shape, size)
 
@@ -98,3 +104,21 @@ def _stretches(edges: list[int], at_once: int) -> list[int]:
         if following - kept[-1] > at_once:
             kept.append(edge)
     return [*kept, edges[-1]]
+
+
+def _cut(chunks: Sequence[Tile], at_once: int) -> list[list[Tile]]:
+    """What is taken in together: the chunks of a stretch, or parts of the only one where it is longer than that."""
+    if len(chunks) > 1:
+        return [list(chunks)]
+    return [[chunks[0][..., first : first + at_once]] for first in range(0, chunks[0].shape[-1], at_once)]
+
+
+def _laid_out(parts: list[Tile], room: Tile) -> Tile:
+    """Parts of a series one after the other, (cells, times) in ``room``."""
+    shape, times = parts[0].shape[:-1], sum(part.shape[-1] for part in parts)
+    tile = room[: times * int(np.prod(shape))].reshape(*shape, times)
+    end = 0
+    for part in parts:
+        begin, end = end, end + part.shape[-1]
+        tile[..., begin:end] = part
+    return tile.reshape(-1, times)

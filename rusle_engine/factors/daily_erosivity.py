@@ -1,7 +1,6 @@
 """R from daily rain: the equations of Xie et al. 2016 and of Zhang, Xie and Liu 2002, 2003."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -178,10 +177,10 @@ class _Held:
 
     recorded: Tile
     half_months: Tile
-    """Days with a value, and erosivity, of the half-months of the year at hand: (cells, 24)."""
+    """Days with a value, and erosivity, of the half-months of the year at hand: (cells, 24), or nothing yet: (cells, 0)."""
     erosive_total: Tile
     erosive_days: Tile
-    """Rain and number of the days with 12 mm or more in the year at hand: (cells, 1)."""
+    """Rain and number of the days with 12 mm or more in the year at hand: (cells, 1), or nothing yet."""
     sums: Tile
     used: Tile
     """Erosivity of each half-month over the years that count, and in how many of them it counts: (cells, 24)."""
@@ -205,38 +204,37 @@ class DailyFold:
         return 2 if self.model.method == "zhang2003" and self.model.given_erosive_rain is None else 1
 
     def start(self, cells: int) -> _Held:
-        whole, real = np.zeros((cells, 24), np.int64), np.zeros((cells, 24))
         given = self.model.given_erosive_rain
         return _Held(
-            recorded=whole,
-            half_months=real,
-            erosive_total=np.zeros((cells, 1)),
-            erosive_days=np.zeros((cells, 1), np.int64),
-            sums=real.copy(),
-            used=whole.copy(),
+            recorded=np.zeros((cells, 0), np.int64),
+            half_months=np.zeros((cells, 0)),
+            erosive_total=np.zeros((cells, 0)),
+            erosive_days=np.zeros((cells, 0), np.int64),
+            sums=np.zeros((cells, 24)),
+            used=np.zeros((cells, 24), np.int64),
             counts=np.zeros((cells, len(COUNTS))),
             all_erosive=np.zeros((cells, 3)),
             erosive_rain=None if given is None else np.tile(np.asarray(given, np.float64), (cells, 1)),
         )
 
     def take(self, state: _Held, tile: Tile, first: int, turn: int) -> None:
-        require_within(tile, RAINFALL)
-        slot = self.model.slot[first : first + tile.shape[1]]
-        edges = [0, *(np.flatnonzero(np.diff(slot // 24)) + 1).tolist(), tile.shape[1]]
-        for begin, end in pairwise(edges):
-            year = int(slot[begin]) // 24
-            while state.year < year:
-                self._close(state)
-            rain, inside = np.ascontiguousarray(tile[:, begin:end]), slot[begin:end] - 24 * year
-            erosivity.recorded_days(rain, inside, state.recorded)
-            if turn < self.turns - 1:
-                erosivity.erosive_days_zhang2003(rain, inside, state.erosive_total, state.erosive_days)
-            else:
-                self.model.add_half_months(rain, inside, self.model.alpha[first + begin : first + end], state.erosive_rain, state.half_months)
+        if turn == 0:
+            require_within(tile, RAINFALL)
+        days = slice(first, first + tile.shape[1])
+        slot = self.model.slot[days] - 24 * state.year
+        years = int(slot[-1]) // 24 + 1
+        state.recorded = _up_to(24 * years, state.recorded)
+        erosivity.recorded_days(tile, slot, state.recorded)
+        if turn < self.turns - 1:
+            state.erosive_total, state.erosive_days = _up_to(years, state.erosive_total), _up_to(years, state.erosive_days)
+            erosivity.erosive_days_zhang2003(tile, slot, state.erosive_total, state.erosive_days)
+        else:
+            state.half_months = _up_to(24 * years, state.half_months)
+            self.model.add_half_months(tile, slot, self.model.alpha[days], state.erosive_rain, state.half_months)
+        self._close(state, years - 1, turn)
 
     def turn_over(self, state: _Held, turn: int) -> None:
-        while state.year < self.model.calendar.years:
-            self._close(state)
+        self._close(state, self.model.calendar.years - state.year, turn)
         if turn < self.turns - 1:
             total, days, years = state.all_erosive.T
             state.erosive_rain = np.column_stack([_ratio(total, days, 0.0), _ratio(total, years, np.nan)])
@@ -247,19 +245,33 @@ class DailyFold:
         erosivity.annual_erosivity(_ratio(state.sums, state.used, np.nan), state.used > 0, annual)
         return np.column_stack([annual, state.counts, *([] if state.erosive_rain is None else [state.erosive_rain])])
 
-    def _close(self, state: _Held) -> None:
-        """The year at hand is over: see whether it counts, and begin the next."""
-        calendar = self.model.calendar
-        year = Calendar(calendar.first_year + state.year, calendar.first_year + state.year)
-        missing = year.days - state.recorded
-        kept, used = year.used(missing, self.model.max_missing_pct)
-        state.sums += np.where(used, state.half_months, 0.0)
-        state.used += used
-        state.counts += year.counts(kept, used, missing)
-        state.all_erosive += np.where(kept, np.column_stack([state.erosive_total, state.erosive_days, kept]), 0.0)
-        for part in (state.recorded, state.half_months, state.erosive_total, state.erosive_days):
-            part[:] = 0
-        state.year += 1
+    def _close(self, state: _Held, years: int, turn: int) -> None:
+        """The first ``years`` at hand are over: see which count, year after year, and keep the rest."""
+        if years == 0:
+            return
+        begin = self.model.calendar.first_year + state.year
+        calendar = Calendar(begin, begin + years - 1)
+        missing = calendar.days - state.recorded[:, : 24 * years]
+        kept, used = calendar.used(missing, self.model.max_missing_pct)
+        state.counts += calendar.counts(kept, used, missing)
+        for year in range(years):
+            if turn < self.turns - 1:
+                found = np.column_stack([state.erosive_total[:, year], state.erosive_days[:, year], kept[:, year]])
+                state.all_erosive += np.where(kept[:, [year]], found, 0.0)
+            else:
+                half_months = slice(24 * year, 24 * year + 24)
+                state.sums += np.where(used[:, half_months], state.half_months[:, half_months], 0.0)
+                state.used += used[:, half_months]
+        state.year += years
+        state.recorded, state.half_months = state.recorded[:, 24 * years :], state.half_months[:, 24 * years :]
+        state.erosive_total, state.erosive_days = state.erosive_total[:, years:], state.erosive_days[:, years:]
+
+
+def _up_to(columns: int, held: Tile) -> Tile:
+    """What is held of the year at hand, and 0 for the years after it."""
+    found = np.zeros((len(held), columns), held.dtype)
+    found[:, : held.shape[1]] = held
+    return found
 
 
 def _ratio(total: Tile, number: Tile, without: float) -> Tile:

@@ -8,7 +8,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rusle_engine.core import time_folds
+from rusle_engine.core import lift, time_folds
 from rusle_engine.factors import storm_fold
 from rusle_engine.factors.daily_erosivity import DailyFold
 from rusle_engine.factors.r import r_factor
@@ -55,6 +55,13 @@ def test_the_bits_do_not_depend_on_how_time_and_space_are_cut(days, whole, metho
         streamed = by(method, lazy).compute()
     xr.testing.assert_identical(streamed, whole[method])
     assert np.isfinite(whole[method]["R"].values).any()
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 5])
+def test_the_bits_do_not_depend_on_how_many_series_are_in_near_memory(days, whole, at_once, monkeypatch):
+    monkeypatch.setattr(lift, "_NEAR_MEMORY_BYTES", 8 * days.sizes["time"] * at_once)
+    for method in ("xie2016", "zhang2003", "zhang_fu2003"):
+        xr.testing.assert_identical(by(method, days), whole[method])
 
 
 def test_nothing_is_computed_before_it_is_asked_for(days):
