@@ -119,18 +119,18 @@ def in_all(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     return {name: sum(count[name] for count in counts) for name in counts[0]}
 
 
-def topography_entry(config: Config, counts: Sequence[dict[str, int]]) -> dict[str, Any] | None:
+def topography_entry(block: Any, counts: Sequence[dict[str, int]]) -> dict[str, Any] | None:
     """Shares of the cells with an LS where the length was capped, a channel ended the hillslope, filling raised the cell, or S was held."""
-    if not counts or not isinstance(config.LS, MethodBlock):
+    if not counts or not isinstance(block, MethodBlock):
         return None
     cells = in_all(counts)
     valid = cells.pop("valid")
-    if config.LS.options["water_depth_m"] is None:  # without a depth nothing is looked at, and 0 would say that nothing was raised
+    if block.options["water_depth_m"] is None:  # without a depth nothing is looked at, and 0 would say that nothing was raised
         del cells["raised"]
-    if config.LS.options["max_steepness_degree"] is None:
+    if block.options["max_steepness_degree"] is None:
         del cells["held"]
     shares = {f"{name}_pct": 100.0 * count / valid if valid else 0.0 for name, count in cells.items()}
-    limits = {name: config.LS.options[name] for name in ("max_slope_length_m", "channel_area_m2", "water_depth_m", "max_steepness_degree")}
+    limits = {name: block.options[name] for name in ("max_slope_length_m", "channel_area_m2", "water_depth_m", "max_steepness_degree")}
     return {"valid_cells": valid, **shares, **limits}
 
 

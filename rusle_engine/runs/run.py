@@ -312,7 +312,7 @@ class _Run:
             "formulas": formulas_entry(config),
             "inputs": inputs,
             "factors": factors,
-            "topography": topography_entry(config, found["flags"]),
+            "topography": topography_entry(config.LS, found["flags"]),
             "edge": edge_entry(edge),
             "cover_and_tillage": exclusivity,
             "soil_loss": {"units": SOIL_LOSS.units, **total(found["A"]).as_dict()},

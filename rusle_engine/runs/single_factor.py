@@ -1,5 +1,6 @@
 """One factor from files, for the command line: options from the function's signature, values validated by the configuration's models."""
 
+import logging
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rusle_engine.files.rasters import RasterOutput, write_rasters
 from rusle_engine.runs.config import FACTOR_KEYS, Config, Dem, LandCover, Project
 from rusle_engine.runs.inputs import Inputs, Problems
 from rusle_engine.runs.layer_blocks import QuantityLayers
+from rusle_engine.runs.manifest import topography_entry
 from rusle_engine.runs.method_blocks import FROM_RUN, add_own_methods, factor
 from rusle_engine.runs.plan import Plan, Planner
 from rusle_engine.runs.problems import problems_of
@@ -29,6 +31,8 @@ from rusle_engine.runs.signatures import Parameter, factor_function, function_of
 from rusle_engine.runs.sources import ClassRaster, Factor, MethodBlock, QuantityRaster, Table
 from rusle_engine.runs.statistics import observed, total
 from rusle_engine.runs.yaml_reading import parse_yaml
+
+log = logging.getLogger("rusle_engine")
 
 _USAGE = 2
 _TILE_CELLS = 1024
@@ -126,10 +130,20 @@ def compute_factor(key: str, given: Mapping[str, str], out: Path | None, *, prog
         told = cells
 
     progress.start(key, result.size)
-    written = write_rasters([RasterOutput(watched, out, variable)], records, progress=tiles)
+    written = write_rasters([RasterOutput(watched, out, variable)], [*records, *plan.flag_records], progress=tiles)
     progress.finish()
-    statistics = total(written.records).as_dict()
-    return Found(str(out), {"factor": key, "path": out, "units": variable.units, **statistics, "attributes": _plain(result.attrs)})
+    statistics = total(written.records[: len(records)]).as_dict()
+    if not statistics["valid_cells"]:
+        log.warning(
+            "%s has no value in any of its %d cells. Are they at least two in each direction, and is the nodata code right?", key, result.size
+        )
+    values = {"factor": key, "path": out, "units": variable.units, **statistics, "attributes": _plain(result.attrs)}
+    topography = topography_entry(block, written.records[len(records) :])
+    if topography is not None:
+        shares = {name: share for name, share in topography.items() if name.endswith("_pct")}
+        log.info("LS: cells by what shaped them: %s", ", ".join(f"{name.removesuffix('_pct')} {share:.2f} %" for name, share in shares.items()))
+        values |= shares
+    return Found(str(out), values)
 
 
 def _read(key: str, given: Mapping[str, str]) -> tuple[Factor, dict[str, Any]]:

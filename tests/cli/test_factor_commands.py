@@ -118,6 +118,16 @@ def test_ls_of_a_plane(rusle):
     ls = read_raster("LS.tif")
     assert ls[0, 2] == pytest.approx(first * (16.8 * sine - 0.5), rel=1e-6)
     assert ls[3, 2] == pytest.approx(capped * (16.8 * sine - 0.5), rel=1e-6)
+    told = json.loads(rusle("ls", "--dem", dem, "--out", "LS.tif", "--max-slope-length-m", 40, "--json")[1])
+    assert told["capped_pct"] == pytest.approx(100 * 5 / 6)  # all rows but the one that ends at 30 m
+    assert told["channel_pct"] == 0
+    assert "raised_pct" not in told  # nobody looked
+
+
+def test_a_raster_without_a_value_is_remarked(rusle):
+    dem = write_raster("dem.tif", np.arange(6, dtype="f4")[None, :])
+    code, _, err = rusle("ls", "--dem", dem, "--out", "LS.tif")
+    assert (code, "LS has no value in any of its 6 cells" in err) == (0, True)
 
 
 def test_ls_with_known_channels_barriers_and_routing(rusle):
