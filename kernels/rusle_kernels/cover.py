@@ -11,6 +11,8 @@ from rusle_kernels.tables import STRETCH, fill_places, spread, take, without_val
 
 _LN_2, _LOG10_2 = 0.6931471805599453, 0.3010299956639812
 _MINUS_2_LOG2_E = -2.8853900817779268
+_COUNTED_TOGETHER = 4096
+"""Cells long enough in a row for their NDVI to be read ahead."""
 
 
 @inline
@@ -138,10 +140,10 @@ def fill_steps(ndvi, last, steps):
 @kernel
 def count_ndvi(ndvi, counts):
     """Add to ``counts[k]`` the cells whose NDVI is nearest to ``k / 10000 - 1``, k from 0 to 20000; NaN is not counted."""
-    steps, found, last = np.empty(STRETCH, np.int32), np.zeros(counts.size + 1, np.int64), float(counts.size - 1)
+    steps, found, last = np.empty(_COUNTED_TOGETHER, np.int32), np.zeros(counts.size + 1, np.int64), float(counts.size - 1)
     for i in range(ndvi.shape[0]):
-        for start in range(0, ndvi.shape[1], STRETCH):
-            cells = ndvi[i, start : start + STRETCH]
+        for start in range(0, ndvi.shape[1], _COUNTED_TOGETHER):
+            cells = ndvi[i, start : start + _COUNTED_TOGETHER]
             fill_steps(cells, last, steps[: cells.size])
             for j in range(cells.size):
                 found[np.uint64(np.uint32(steps[j]))] += 1  # an unsigned index needs no look at its sign

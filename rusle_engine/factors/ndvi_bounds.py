@@ -118,7 +118,7 @@ def _counts(ndvi: xr.DataArray | Iterable[xr.DataArray]) -> np.ndarray[Any, np.d
     """How many cells of all dates and tiles lie at each step."""
 
     def of_chunk(chunk: Tile) -> Tile:
-        values = np.ascontiguousarray(chunk).reshape(-1, chunk.shape[-1] if chunk.ndim else 1)
+        values = np.ascontiguousarray(chunk).reshape(1, -1)
         require_within(values, NDVI)
         counts = np.zeros(_STEPS, np.int64)
         cover.count_ndvi(values, counts)
