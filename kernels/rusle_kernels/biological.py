@@ -235,8 +235,10 @@ def weighted_mean(ratios, wr, out):
 def weighted_table(classes, codes, ratios, wr, out):
     """Of ratios by class, (codes, 24), the codes sorted. Returns how many cells hold a class without a row (NaN in ``out``)."""
     unknown, scratch, totals, same_everywhere = 0, np.empty(_BLOCK, np.int32), np.empty(_BLOCK), wr.shape[1] == 1
-    by_place = np.empty((24, spread(codes, ratios[:, 0]).size))
-    for i in range(24):
+    first = spread(codes, ratios[:, 0])
+    by_place = np.empty((24, first.size))
+    by_place[0] = first
+    for i in range(1, 24):
         by_place[i] = spread(codes, ratios[:, i])
     means = np.empty(0)
     if same_everywhere:  # one mean for each class
