@@ -22,6 +22,7 @@ SCRIPTS = {
     "Factor kernels": "factors.py",
     "Cover": "cover.py",
     "Storms and R": "erosivity.py",
+    "Factors from places": "space.py",
     "Rasters written": "rasters.py",
     "DEM to LS, files in and out": "files.py",
     "The whole job": "chain.py",

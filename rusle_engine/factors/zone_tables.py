@@ -15,6 +15,8 @@ from rusle_engine.factors.tables import class_values
 from rusle_kernels import tables
 
 _NAMED = 10  # pairs that a message lists
+_AT_ONCE = 32_768
+"""Cells whose places are held at once, in the nearest memory."""
 
 ZoneValues = Mapping[tuple[int, int], float]
 """Values by zone and class code."""
@@ -60,15 +62,23 @@ def lookup_in_zones(classes: xr.DataArray, zones: xr.DataArray, values: ZoneValu
     order = np.argsort(places)
     places, numbers = places[order], np.array(list(values.values()), np.float64)[order]
 
+    of_first, of_second = np.arange(first.size) * float(second.size), np.arange(second.size) * 1.0
+
     def on_tile(of_cells: Tile, of_zones: Tile, out: Tile) -> None:
-        place, column = np.empty(out.shape), np.empty(out.shape)
-        tables.lookup(of_zones, first, np.arange(first.size) * float(second.size), place)
-        tables.lookup(of_cells, second, np.arange(second.size) * 1.0, column)
-        place += column
-        tables.lookup(place, places, numbers, out)
-        absent = np.isnan(out) & ~np.isnan(of_cells) & ~np.isnan(of_zones)
-        if absent.any():
-            raise InputError(_absent_rows(of_zones[absent], of_cells[absent], name))
+        rows = max(1, _AT_ONCE // max(out.shape[1], 1))
+        place, column = np.empty((rows, out.shape[1])), np.empty((rows, out.shape[1]))
+        unknown = 0
+        for top in range(0, out.shape[0], rows):
+            part = slice(top, top + rows)
+            found = out[part]
+            at, beside = place[: len(found)], column[: len(found)]
+            unknown += tables.lookup(of_zones[part], first, of_first, at) + tables.lookup(of_cells[part], second, of_second, beside)
+            at += beside
+            unknown += tables.lookup(at, places, numbers, found)
+        if unknown:  # a code of the one where the other has none is not missed
+            absent = np.isnan(out) & ~np.isnan(of_cells) & ~np.isnan(of_zones)
+            if absent.any():
+                raise InputError(_absent_rows(of_zones[absent], of_cells[absent], name))
 
     return pointwise(on_tile, classes, zones)
 
