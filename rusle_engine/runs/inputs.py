@@ -23,13 +23,15 @@ from rusle_engine.factors.soil_layers import depth_weighted
 from rusle_engine.factors.tables import class_values, lookup
 from rusle_engine.factors.validation import require_within
 from rusle_engine.files.atomic import sha256
+from rusle_engine.files.barriers import rasterize_barriers
 from rusle_engine.files.rasterize import polygon_codes
 from rusle_engine.files.rasters import RasterInfo, alignment_of, describe_raster, open_aligned, open_raster, require_values
 from rusle_engine.files.table_input import number_of, require_columns
 from rusle_engine.files.tables import read_class_table, read_table
-from rusle_engine.files.vectors import read_polygons
+from rusle_engine.files.vectors import read_features, read_polygons
 from rusle_engine.runs.config import Dem
 from rusle_engine.runs.layer_blocks import QuantityLayers
+from rusle_engine.runs.line_blocks import BarrierLines, ChannelLines
 from rusle_engine.runs.sources import ClassPolygons, ClassRaster, Constant, PolygonLayer, Quantity, QuantityRaster, RecordTable, Table
 from rusle_engine.runs.statistics import Statistics, observed, total
 
@@ -173,6 +175,14 @@ class Inputs:
         watched, records = observed(polygon_codes(polygons, source.field, self.grid, self.chunks, source.polygons.name))
         self.note(role, parts_of_layer(source.polygons), records, rows=len(polygons), crs=polygons.crs.to_string(), field=source.field)
         return watched
+
+    def lines(self, source: ChannelLines | BarrierLines, role: str) -> xr.DataArray:
+        """Codes of what stops (1) or diverts (2) water, 0 elsewhere; drawn on the whole grid at once."""
+        features = {name: read_features(path) for name, path in source.drawn.items()}
+        for name, table in features.items():
+            path = source.drawn[name]
+            self.note(role, parts_of_layer(path), rows=len(table), crs=table.crs.to_string(), drawn_as=name)
+        return rasterize_barriers(self.blank(), outlines=source.outlines, **features)
 
     def look_up(self, role: str, classes: xr.DataArray, codes: Iterable[int], table: Path) -> None:
         """Note that ``table`` must have a row for every class."""

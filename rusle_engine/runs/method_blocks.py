@@ -16,6 +16,7 @@ from rusle_engine.factors.ls_presets import PRESETS, Preset
 from rusle_engine.factors.registry import OwnMethod, own_methods
 from rusle_engine.factors.tables import ClassTable
 from rusle_engine.runs.layer_blocks import QuantityLayers
+from rusle_engine.runs.line_blocks import BarrierLines, ChannelLines
 from rusle_engine.runs.rain_blocks import Rain, Values
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.signatures import FactorFunction, Parameter, factor_function, own_function
@@ -24,6 +25,7 @@ from rusle_engine.runs.sources import (
     ClassPolygons,
     ClassRaster,
     Constant,
+    LinesSource,
     MethodBlock,
     OneOf,
     PolygonLayer,
@@ -40,6 +42,8 @@ FROM_RUN = ("dem", "theta", "grid", "landcover")
 _ONLY_IN_PYTHON = (type(None), xr.DataArray, xr.Dataset)
 _OVER_TIME = ("ndvi", "fvc", "understorey")
 """Quantities of cover, which may be given over time as well."""
+_OF_LINES: Mapping[str, type[Block]] = {"channels": ChannelLines, "barriers": BarrierLines}
+"""Codes that may be drawn from lines as well."""
 _BY_DEPTH = ("sand", "silt", "clay", "soc", "om", "very_fine_sand")
 """Contents of the soil, which may be given layer by layer as well."""
 _MEASURED = re.compile(r"_(m|m2|mm|cm|mm_h|h|min|days|degree|pct)$")
@@ -185,12 +189,20 @@ def _annotation(parameter: Parameter, result: Variable) -> Any:
     if parameter.kind == "table" and parameter.annotation in (ClassTable, ClassTable | None):  # of the factor itself, by class
         return Annotated[RecordTable, AfterValidator(lambda table: table.model_copy(update={"columns": {"value": result.symbol, **table.columns}}))]
     by_kind: dict[str, Any] = {
-        "classes": Annotated[ClassRaster | ClassPolygons, OneOf({"raster": ClassRaster, "polygons": ClassPolygons})],
+        "classes": _classes(parameter.name),
         "table": RecordTable,
         "polygons": PolygonLayer,
         "rain": Rain if parameter.name == "rain" else Values,
     }
     return by_kind[parameter.kind] if parameter.kind in by_kind else _readable(parameter.annotation)
+
+
+def _classes(name: str) -> Any:
+    """Codes in a raster or of polygons; barriers and channels drawn from lines as well."""
+    blocks: dict[str, type[Block]] = {"raster": ClassRaster, "polygons": ClassPolygons}
+    if name in _OF_LINES:
+        blocks["lines"] = _OF_LINES[name]
+    return Annotated[ClassRaster | ClassPolygons | LinesSource, OneOf(blocks)]
 
 
 def _readable(annotation: Any) -> Any:

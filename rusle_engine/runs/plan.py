@@ -46,6 +46,7 @@ from rusle_engine.runs.config import Config, ZoneLayer, ZoneRaster
 from rusle_engine.runs.config import LandArea as LandAreaBlock
 from rusle_engine.runs.inputs import Inputs, Problems, codes_of, files_of, parts_of_layer
 from rusle_engine.runs.layer_blocks import QuantityLayers
+from rusle_engine.runs.line_blocks import BarrierLines, ChannelLines
 from rusle_engine.runs.rain_inputs import erosivity
 from rusle_engine.runs.series_blocks import QuantitySeries
 from rusle_engine.runs.series_inputs import half_month_series, is_by_half_month
@@ -55,6 +56,7 @@ from rusle_engine.runs.sources import (
     ClassRaster,
     LayersSource,
     LengthTimesSteepness,
+    LinesSource,
     MethodBlock,
     PolygonLayer,
     RainSource,
@@ -212,6 +214,8 @@ class Planner:
                 arguments[name] = inputs.records(source, role)
             elif isinstance(source, ClassRaster | ClassPolygons):
                 arguments[name] = inputs.classes(source, role)
+            elif isinstance(source, ChannelLines | BarrierLines):
+                arguments[name] = inputs.lines(source, role)
             elif isinstance(source, QuantitySeries):
                 variable = parameters[name].variable
                 assert variable is not None
@@ -223,7 +227,9 @@ class Planner:
                 assert variable is not None
                 arguments[name] = inputs.by_depth(source, variable, role)
             else:
-                assert not isinstance(source, RainSource | SeriesSource | LayersSource)  # R has a way of its own, and series have been looked after
+                assert not isinstance(
+                    source, RainSource | SeriesSource | LayersSource | LinesSource
+                )  # R has a way of its own, and series have been looked after
                 variable = parameters[name].variable
                 assert variable is not None
                 arguments[name] = inputs.quantity(source, variable, role, self.config.landcover)

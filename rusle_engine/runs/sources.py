@@ -249,8 +249,12 @@ class LayersSource(Block):
     """A quantity of the soil, layer by layer, in the block of ``layer_blocks``."""
 
 
+class LinesSource(Block):
+    """Codes that are drawn from lines and polygons, in a block of ``line_blocks``."""
+
+
 Quantity = QuantityRaster | Constant | Table
-Source = Quantity | ClassRaster | ClassPolygons | RecordTable | PolygonLayer | RainSource | SeriesSource | LayersSource
+Source = Quantity | ClassRaster | ClassPolygons | RecordTable | PolygonLayer | RainSource | SeriesSource | LayersSource | LinesSource
 
 
 class MethodBlock(Block):

@@ -13,6 +13,8 @@ import shapely
 from affine import Affine
 
 from rusle_engine.cli.app import app
+from rusle_engine.factors.ls import ls_factor
+from rusle_engine.files.rasters import open_raster
 from rusle_engine.runs.signatures import FACTORS, factor_function
 from rusle_engine.runs.single_factor import options_of
 
@@ -122,6 +124,24 @@ def test_ls_of_a_plane(rusle):
     assert told["capped_pct"] == pytest.approx(100 * 5 / 6)  # all rows but the one that ends at 30 m
     assert told["channel_pct"] == 0
     assert "raised_pct" not in told  # nobody looked
+
+
+def test_ls_with_channels_and_barriers_drawn_from_lines(rusle):
+    """A plane that falls southwards; a ditch across its western half, a wall across its eastern half, a river along its eastern edge."""
+    dem = write_raster("dem.tif", np.repeat(np.arange(12, 0, -1, dtype="f4")[:, None] * 3, 10, axis=1))
+    places = {"ditch": [(15, 165), (135, 165)], "wall": [(165, 195), (255, 195)], "river": [(285, 345), (285, 15)]}
+    for name, points in places.items():
+        line = shapely.LineString([(500_000 + x, 4_000_000 - 360 + y) for x, y in points])
+        gpd.GeoDataFrame(geometry=[line], crs="EPSG:32649").to_file(f"{name}.gpkg")
+    options = ("--max-slope-length-m", 300, "--barriers", "{lines: {stops: ditch.gpkg, diverts: wall.gpkg}}", "--channels", "{lines: river.gpkg}")
+    code, _, err = rusle("ls", "--dem", dem, "--out", "LS.tif", *options)
+    assert code == 0, err
+    barriers, channels = np.zeros((12, 10), np.uint8), np.zeros((12, 10), np.uint8)
+    barriers[6, 0:5], barriers[5, 5:9], channels[:, 9] = 1, 2, 1  # rows of 30 m from the north: y = 165 lies in the seventh, 195 in the sixth
+    heights = open_raster(dem)
+    expected = ls_factor(heights, max_slope_length_m=300.0, barriers=barriers, channels=channels)
+    np.testing.assert_array_equal(read_raster("LS.tif"), expected.values.astype(np.float32))
+    assert "expected stops, diverts or both" in rusle("ls", "--dem", dem, "--out", "LS.tif", "--barriers", "{lines: {outlines: true}}")[2]
 
 
 def test_a_raster_without_a_value_is_remarked(rusle):
