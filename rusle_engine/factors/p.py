@@ -200,8 +200,10 @@ def p_factor(
         p = pointwise(kernels.p_wenner1981, angle)
         stated: dict[str, Any] = METHODS[method].provenance()
     elif slope_classes is not None:
+        if practice != "contour":
+            raise InputError(f"p_factor by {method} takes the classes of {practice}, or slope_classes; leave one of the two out")
         p = pointwise(kernels.p_by_slope, angle, parameters=_limits(slope_classes))
-        stated = {"source": "the slope classes that are given"}
+        stated = {"slope_classes": _as_text(slope_classes), "source": "the slope classes that are given", "method_status": "verified"}
     else:
         p = pointwise(kernels.p_by_slope, angle, parameters=_limits(SLOPE_CLASSES[practice]))
         stated = {"practice": practice, **METHODS[practice].provenance()}
@@ -228,6 +230,10 @@ def _multiply(*tiles: Tile) -> None:
     out[...] = parts[0]
     for part in parts[1:]:
         out *= part
+
+
+def _as_text(slope_classes: Mapping[float, float]) -> str:
+    return ", ".join(f"{slope_classes[limit]:g} from {limit:g} %" for limit in sorted(slope_classes))
 
 
 _PARTS = {variable.symbol: variable for variable in (CONTOURING, STONE_WALLS, GRASS_MARGINS)}

@@ -262,3 +262,12 @@ def test_percentiles_that_are_none_are_refused(bound):
 def test_bounds_of_nothing_or_of_scaled_values_are_refused(value, message):
     with pytest.raises(InputError, match=message):
         ndvi_bounds(xr.DataArray(np.full((3, 3), value), dims=("y", "x")))
+
+
+def test_vegetation_cover_between_percentiles_states_the_numbers_to_freeze():
+    ndvi = np.arange(100, dtype=float).reshape(10, 10) / 100
+    cover = vegetation_cover(ndvi, ndvi_soil={"percentile": 5}, ndvi_vegetation={"percentile": 95})
+    assert (cover.attrs["ndvi_soil"], cover.attrs["ndvi_vegetation"]) == (0.04, 0.94)  # the 5th and the 95th of 100 values
+    assert cover.values[4, 9] == pytest.approx((0.49 - 0.04) / (0.94 - 0.04))
+    with pytest.raises(InputError, match=r"ndvi_soil is 0.9 and ndvi_vegetation 0.1"):
+        vegetation_cover(ndvi, ndvi_soil=0.9, ndvi_vegetation=0.1)

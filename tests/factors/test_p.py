@@ -52,6 +52,12 @@ def test_only_cropland_is_tilled_on_the_contour(caplog):
     assert "contour tillage is taken for all land" in caplog.text
 
 
+def test_slope_classes_of_one_s_own_are_recorded_and_take_no_practice_beside_them():
+    assert by_slope(10, slope_classes={15: 1.0, 0: 0.35}).attrs["slope_classes"] == "0.35 from 0 %, 1 from 15 %"
+    with pytest.raises(InputError, match="takes the classes of terrace, or slope_classes"):
+        by_slope(10, practice="terrace", slope_classes={0: 0.35})
+
+
 def test_slope_classes_can_be_one_s_own():
     assert by_slope([[0, 14.9, 15, 40]], slope_classes={15: 1.0, 0: 0.35}).values.tolist() == [[0.35, 0.35, 1.0, 1.0]]
 
