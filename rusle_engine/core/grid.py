@@ -51,7 +51,7 @@ class Grid:
         Raises
         ------
         InputError
-            When there are neither coordinates nor a cell size, when coordinates are unevenly spaced, or when they look like degrees
+            When there are neither coordinates nor a cell size, or that is none, when coordinates are unevenly spaced, or when they look like degrees
             but no CRS says so.
         """
         if array.dims[-2:] != ("y", "x"):
@@ -60,6 +60,8 @@ class Grid:
         crs = array.rio.crs
         if crs is None and cell_size_m is not None:
             dx, dy = cell_size_m if isinstance(cell_size_m, tuple) else (cell_size_m, cell_size_m)
+            if not (0 < dx < np.inf and 0 < dy < np.inf):
+                raise InputError(f"cell_size_m is {cell_size_m}; expected metres above 0, one number or (dx, dy)")
             return cls(height, width, Affine(dx, 0.0, 0.0, 0.0, -dy, height * dy), None)
         transform = _transform_of(array)
         if cell_size_m is not None:

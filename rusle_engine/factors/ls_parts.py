@@ -275,8 +275,9 @@ def positive(value: float | None, name: str, *, or_zero: bool = False) -> float:
     """``value``, or infinity where there is none."""
     if value is None:
         return np.inf
-    if not (value > 0 or (or_zero and value == 0)):
-        raise InputError(f"{name} is {value}; expected a number above 0{', 0' if or_zero else ''} or none")
+    if isinstance(value, str) or not (value > 0 or (or_zero and value == 0)):
+        seen = repr(value) if isinstance(value, str) else value
+        raise InputError(f"{name} is {seen}; expected a number above 0{', 0' if or_zero else ''} or none")
     return float(value)
 
 

@@ -17,6 +17,7 @@ from rusle_engine.terrain.drainage import Array, drainage
 from rusle_kernels import breach as kernels
 from rusle_kernels.neighbours import NODATA_CODE
 
+SOURCE = "Lindsay & Dhun 2015, International Journal of Geographical Information Science 29:397; Lindsay 2016, Hydrological Processes 30:846"
 TILE_SIZE = 1024
 """Tiles of arrays in memory: the cells around them are searched more than once."""
 _SEARCH_BYTES = 33.0

@@ -10,7 +10,7 @@ from rusle_engine.core.errors import InputError
 from rusle_engine.core.grid import Grid
 from rusle_engine.core.lift import two_passes
 from rusle_engine.core.variables import ELEVATION, Raster
-from rusle_engine.terrain.breaching import BreachLimits, breached, breaches
+from rusle_engine.terrain.breaching import SOURCE, BreachLimits, breached, breaches
 from rusle_engine.terrain.drainage import drainage
 
 ConditionMethod = Literal["fill", "breach"]
@@ -28,6 +28,8 @@ def require_heights(dem: Raster, units: str | None = None) -> xr.DataArray:
     array = ELEVATION.require(dem, units)
     if array.ndim != 2:
         raise InputError(f"z (elevation) has {array.ndim} dimensions {array.dims}; expected a raster (y, x)")
+    if not array.size:
+        raise InputError(f"z (elevation) has no cells: {array.shape[0]} rows and {array.shape[1]} columns")
     if array.dtype in (np.float32, np.float64):
         return array
     if array.dtype.kind not in "iuf":
@@ -118,7 +120,7 @@ def condition(
     limits = BreachLimits.of(max_breach_length_m, max_breach_depth_m)
     surface = breached(heights, Grid.of(heights, cell_size_m), limits)
     drained = _filled(surface) if remaining == "fill" else surface
-    return ELEVATION.describe(drained, method=method, **limits.said, remaining=remaining)
+    return ELEVATION.describe(drained, method=method, **limits.said, remaining=remaining, source=SOURCE)
 
 
 def _filled(heights: xr.DataArray) -> xr.DataArray:

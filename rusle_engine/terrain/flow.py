@@ -282,7 +282,9 @@ def flow_accumulation(d8: Raster | xr.Dataset, *, weights: Raster | None = None)
     else:
         codes, scheme = require_directions(d8), "d8"
     if weights is None:
-        return _accumulated(codes, np.ones(codes.shape[0], np.int64), None, 1.0) if routing is None else _described(routing.counted(), scheme)
+        return (
+            _accumulated(codes, np.ones(codes.shape[0], np.int64), None, 1.0) if routing is None else _described(routing.counted(), scheme, routing)
+        )
     labelled = weights if isinstance(weights, xr.DataArray) else xr.DataArray(weights, dims=("y", "x")[2 - np.ndim(weights) :])
     _, labelled = same_grid({"d8": codes, "weights": labelled})
     units = str(labelled.attrs.get("units", "1"))
@@ -293,19 +295,20 @@ def flow_accumulation(d8: Raster | xr.Dataset, *, weights: Raster | None = None)
         factor = fixed_point(abs(weight) * codes.size)
         row_amounts = np.full(codes.shape[0], np.rint(weight * factor)).astype(np.int64)
         if routing is not None:
-            return _described(routing.accumulated(row_amounts, own=None, scale=1 / factor), scheme).assign_attrs(units=units)
+            return _described(routing.accumulated(row_amounts, own=None, scale=1 / factor), scheme, routing).assign_attrs(units=units)
         return _accumulated(codes, row_amounts, None, 1 / factor).assign_attrs(units=units)
     amounts = labelled.astype(np.float64).broadcast_like(codes)
     sizes = abs(amounts)
     greatest = sizes.where((codes != NODATA_CODE) & np.isfinite(sizes), 0.0).max()
     if routing is not None:
-        return _described(routing.weighted(amounts, greatest), scheme).assign_attrs(units=units)
+        return _described(routing.weighted(amounts, greatest), scheme, routing).assign_attrs(units=units)
     (summed,) = two_passes(weight_sums(codes.size), codes, amounts, greatest)
-    return _described(summed, scheme).assign_attrs(units=units)
+    return _described(summed, scheme, routing).assign_attrs(units=units)
 
 
-def _described(summed: xr.DataArray, scheme: str) -> xr.DataArray:
-    return ACCUMULATION.describe(summed, scheme=scheme)
+def _described(summed: xr.DataArray, scheme: str, routing: Routing | None) -> xr.DataArray:
+    power = {} if routing is None or routing.exponent is None else {"exponent": routing.exponent}
+    return ACCUMULATION.describe(summed, scheme=scheme, **power)
 
 
 def _accumulated(codes: xr.DataArray, amounts: Array, own: Array | None, scale: float) -> xr.DataArray:

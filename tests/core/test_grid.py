@@ -96,3 +96,6 @@ def test_a_plain_array_needs_a_cell_size():
     with pytest.raises(InputError, match="cell_size_m"):
         Grid.of(array)
     assert set(Grid.of(array, cell_size_m=(20.0, 10.0)).cell_area_m2) == {200.0}
+    for size in (0, -30.0, np.nan, (30.0, -30.0)):
+        with pytest.raises(InputError, match="expected metres above 0, one number or"):
+            Grid.of(array, cell_size_m=size)

@@ -361,6 +361,7 @@ def test_degrees_are_converted_and_percent_refused():
     [
         ({"max_slope_length_m": 0.0}, "max_slope_length_m is 0.0; expected a number above 0 or none"),
         ({"channel_area_m2": -1.0}, "channel_area_m2 is -1.0"),
+        ({"max_slope_length_m": "100"}, "max_slope_length_m is '100'; expected a number above 0 or none"),
         ({"water_depth_m": float("nan")}, "water_depth_m is nan"),
         ({"steepness": "nearing1979"}, "steepness 'nearing1979' is not known; choose one of 'mccool1987', 'liu1994', 'nearing1997'"),
         ({"max_steepness_degree": 90.0}, "max_steepness_degree is 90.0; expected degrees between 0 and 90"),

@@ -313,6 +313,7 @@ def test_nothing_is_computed_or_touched_before_its_time():
     assert eager.attrs["method"] == "breach"
     assert eager.attrs["max_breach_length_m"] == 3.0
     assert eager.attrs["remaining"] == "fill"
+    assert "Lindsay 2016" in eager.attrs["source"]
     assert "max_breach_depth_m" not in eager.attrs
 
 

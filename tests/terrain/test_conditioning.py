@@ -126,6 +126,11 @@ def test_an_unknown_method_is_refused_and_the_known_ones_named():
         condition(np.ones((3, 3)), method="carve", units="m")
 
 
+def test_a_raster_without_cells_is_refused():
+    with pytest.raises(InputError, match="has no cells: 0 rows and 5 columns"):
+        condition(np.empty((0, 5)), units="m")
+
+
 def test_a_stack_of_rasters_is_refused():
     with pytest.raises(InputError, match="3 dimensions"):
         condition(xr.DataArray(np.ones((2, 3, 3)), dims=("band", "y", "x"), attrs={"units": "m"}))

@@ -186,6 +186,8 @@ def test_the_exponent_sharpens():
     assert default.attrs["exponent"] == 1.1
     stated = flow_direction(raster(heights), scheme="freeman1991", exponent=1.1)
     assert np.array_equal(flow_accumulation(default).values, flow_accumulation(stated).values)
+    for weights in (None, 2.0, xr.ones_like(stated["filled"]).drop_attrs()):
+        assert flow_accumulation(stated, weights=weights).attrs["exponent"] == 1.1
 
 
 def test_steeper_than_one_to_one_is_one_to_one_for_qin():
