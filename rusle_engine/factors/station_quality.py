@@ -16,6 +16,8 @@ _REPEATED_DAYS = 5
 _SLIP = 5.0
 """A year whose wet days are this much wetter or drier than those of the others was perhaps written in another unit."""
 _LEAST_WET_DAYS = 20
+_DAMP_MM, _SOAKED_MM = 0.5, 20.0
+"""Medians of the wet days [mm] at which and beyond a whole record is perhaps in another unit; of two Chinese gauges they are 2.3 and 5.5."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def checked_rain(
         raise InputError("no day of the record holds a depth of rain")
     daily = rows.set_index("date")["used"].asfreq("D").rename("rain")
     daily.attrs = {"units": "mm", "rain_day": rain_day}
-    found += [_repeated(daily), _slipped(daily)]
+    found += [_repeated(daily), _slipped(daily), _slipped_whole(daily)]
     actions = pd.concat([part for part in found if len(part)] or found[:1], ignore_index=True)
     return CheckedRain(daily, actions, _summary(daily, actions, rain_day))
 
@@ -207,6 +209,17 @@ def _slipped(daily: pd.Series) -> pd.DataFrame:
     rows = pd.DataFrame({"date": pd.to_datetime([f"{year}-01-01" for year in odd.index]), "stored": np.nan})
     text = [f"wet days of this year are {r:.2g} times as wet as usual: perhaps another unit" for r in odd]
     return _finding(rows, "", "kept", np.nan).assign(finding=text)
+
+
+def _slipped_whole(daily: pd.Series) -> pd.DataFrame:
+    """The first day of a record whose wet days have a median that no climate has: the whole of it in another unit."""
+    wet = daily[daily > 0]
+    usual = float(wet.median()) if len(wet) >= _LEAST_WET_DAYS else np.nan
+    first = wet[:1] if usual >= _SOAKED_MM or usual <= _DAMP_MM else wet[:0]
+    rows = pd.DataFrame({"date": first.index, "stored": first.to_numpy()})
+    return _finding(
+        rows, f"half of the wet days of all years have {usual:.3g} mm or less: perhaps another unit, such as 0.1 mm", "kept", first.to_numpy()
+    )
 
 
 def _summary(daily: pd.Series, actions: pd.DataFrame, rain_day: str) -> dict[str, Any]:

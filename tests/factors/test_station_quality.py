@@ -96,3 +96,16 @@ def test_days_of_rain_begin_in_the_evening():
 def test_what_cannot_be_looked_through_is_refused(rain, options, message):
     with pytest.raises(InputError, match=message):
         checked_rain(rain, **{"units": "mm", "rain_day": DAY, **options})
+
+
+@pytest.mark.parametrize(("factor", "units", "median"), [(10, "mm", "40"), (0.01, "mm", "0.04"), (1, "0.1 mm", "0.4")])
+def test_a_record_that_is_in_another_unit_from_end_to_end_is_told_once(factor, units, median):
+    random = np.random.default_rng(2)
+    depths = np.where(random.random(1461) < 0.3, random.permutation(np.tile([1.0, 2, 4, 8, 16], 293))[:1461], 0.0)  # a median of 4 mm
+    rain = pd.Series(depths, index=pd.date_range("2019-01-01", periods=1461))
+    assert "perhaps another unit" not in " ".join(checked_rain(rain, units="mm", rain_day=DAY).actions["finding"])
+    checked = checked_rain(rain * factor, units=units, rain_day=DAY)
+    slips = checked.actions[checked.actions["finding"].str.contains("perhaps another unit")]
+    assert slips["action"].tolist() == ["kept"]
+    assert f"have {median} mm or less" in slips["finding"].iloc[0]
+    assert checked.daily.sum() == pytest.approx(rain.sum() * factor * (0.1 if units == "0.1 mm" else 1))
