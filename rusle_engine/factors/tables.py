@@ -106,7 +106,15 @@ def with_override(factor: xr.DataArray, classes: xr.DataArray, values: Mapping[i
 
 
 def only_in(factor: xr.DataArray, classes: xr.DataArray, codes: Sequence[int], elsewhere: float) -> xr.DataArray:
-    """``factor`` in the classes ``codes`` and ``elsewhere`` in all others; NaN where there is no class."""
+    """``factor`` in the classes ``codes`` and ``elsewhere`` in all others; NaN where there is no class.
+
+    Raises
+    ------
+    InputError
+        When a code is no whole number.
+    """
+    if wrong := [code for code in codes if not _number(code).is_integer()]:
+        raise InputError(f"the class codes {list(codes)} hold {wrong[0]!r}; expected whole numbers")
     factor, classes = same_grid({"the factor": factor, "landcover": classes})
     return pointwise(tables.only_in, factor, classes, parameters=(np.array(sorted(codes), np.float64), elsewhere))
 

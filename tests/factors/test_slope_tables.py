@@ -83,6 +83,12 @@ def test_a_table_that_cannot_be_read_as_one_is_refused(change, reason):
         p_of([11], [1], change(TABLE))
 
 
+def test_codes_of_cropland_are_whole_numbers():
+    for cropland in (["maize"], [1.5]):
+        with pytest.raises(InputError, match=r"the class codes \[.*\] hold .*; expected whole numbers"):
+            rusle.p_factor(theta=np.zeros((1, 1)), landcover=np.ones((1, 1)), cropland=cropland, method="wenner1981", units={"theta": "rad"})
+
+
 def test_a_class_without_a_row_is_named():
     with pytest.raises(InputError, match="no row for class 13 of the class raster"):
         p_of([[11, 13]], [[1, 1]])
