@@ -101,6 +101,9 @@ def accumulation(
         str, typer.Option("--scheme", metavar="d8|tarboton1997|quinn1991|freeman1991|qin2007", help="How water is shared out among neighbours.")
     ] = "d8",
     exponent: Annotated[float | None, typer.Option("--exponent", help="Exponent of the slope, for freeman1991.", show_default=False)] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="Raster of what each cell adds; 1 when not given.", show_default=False)
+    ] = None,
     flat_ties: FlatTies = "index",
     quantum_m: Quantum = None,
     barriers: Barriers = None,
@@ -116,8 +119,15 @@ def accumulation(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write how many cells drain through each cell."""
-    options = {"scheme": scheme, "exponent": exponent, "flat_ties": flat_ties, "quantum_m": quantum_m, "obstacles": (barriers, stops, diverts)}
+    """Write how many cells drain through each cell, or the sum of weights."""
+    options = {
+        "scheme": scheme,
+        "exponent": exponent,
+        "weights": weights,
+        "flat_ties": flat_ties,
+        "quantum_m": quantum_m,
+        "obstacles": (barriers, stops, diverts),
+    }
     _run(
         "write_accumulation",
         (dem, out),

@@ -1,7 +1,7 @@
 """Terrain from files, for the command line: surfaces, directions, sums, and land and streams as polygons and lines."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +70,18 @@ def write_directions(dem: Path, out: Path, *, progress: Progress, obstacles: Obs
     return _raster(dem, out, made, FLOW_DIRECTION, progress, kind="classes", inputs=obstacles.paths)
 
 
-def write_accumulation(dem: Path, out: Path, *, scheme: RoutingScheme, progress: Progress, obstacles: Obstacles, **options: Any) -> Written:
-    """How many cells drain through each, by ``flow_accumulation``."""
+def write_accumulation(
+    dem: Path, out: Path, *, scheme: RoutingScheme, weights: Path | None, progress: Progress, obstacles: Obstacles, **options: Any
+) -> Written:
+    """How many cells drain through each, or what ``weights`` come to there, by ``flow_accumulation``."""
+    given = None if weights is None else open_raster(weights)
+    variable = ACCUMULATION if given is None else replace(ACCUMULATION, units=given.attrs.get("units", ACCUMULATION.units))
 
     def made(heights: xr.DataArray) -> xr.DataArray:
-        return flow_accumulation(flow_direction(heights, scheme=scheme, barriers=obstacles.on(heights), **options))
+        routing = flow_direction(heights, scheme=scheme, barriers=obstacles.on(heights), **options)
+        return flow_accumulation(routing, weights=None if weights is None else open_raster(weights, chunks=heights.data.chunks))
 
-    return _raster(dem, out, made, ACCUMULATION, progress, inputs=obstacles.paths)
+    return _raster(dem, out, made, variable, progress, inputs=[weights, *obstacles.paths])
 
 
 def write_edges(

@@ -78,6 +78,24 @@ def test_barriers_and_edges_are_those_of_python(dem, tmp_path):
     assert sum(row["contaminated_km2"] for row in told["zones"]) == pytest.approx((mask.values == 1).sum() * 9e-4)
 
 
+def test_weights_are_summed_in_their_unit(dem, tmp_path):
+    with rasterio.open(dem) as file:
+        profile = file.profile
+    weights = np.random.default_rng(8).uniform(0, 0.4, (40, 50)).astype(np.float32)
+    with rasterio.open(tmp_path / "runoff.tif", "w", **profile) as file:
+        file.write(weights, 1)
+        file.units = ("mm",)
+    done = terrain("accumulation", "--dem", dem, "--out", tmp_path / "sums.tif", "--weights", tmp_path / "runoff.tif", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["units"] == "mm"
+    expected = rusle.flow_accumulation(rusle.flow_direction(rusle.open_raster(dem)), weights=weights.astype(np.float64))
+    with rasterio.open(tmp_path / "sums.tif") as written:
+        np.testing.assert_array_equal(written.read(1), expected.values.astype(written.dtypes[0]))
+        assert written.units == ("mm",)
+    done = terrain("accumulation", "--dem", dem, "--out", tmp_path / "runoff.tif", "--weights", tmp_path / "runoff.tif")
+    assert (done.returncode, "is an input" in done.stderr) == (73, True)
+
+
 def test_lines_stop_and_divert_water(dem, tmp_path):
     heights = rusle.open_raster(dem)
     for name, row in (("ditch", 20), ("wall", 30)):
