@@ -7,8 +7,8 @@ All read the same compressed DEM and write the same two results as compressed, t
 cells draining through each. Each works in a process of its own, so that peak memory is that one's alone; the first, small DEM compiles what is
 compiled. Seconds are by the clock, the best of three, seconds of the processor beside them. GRASS (``r.watershed -s``), SAGA (``ta_preprocessor 4``
 and ``ta_hydrology 0``) are run where their commands ``grass`` and ``saga_cmd`` are on the path: from the system's package manager, such as ``apt
-install grass-core saga``. InVEST SDR has no step that ends with accumulation, so that its LS is compared in docs/concepts/ls_schemes.md and not
-here.
+install grass-core saga``. InVEST's own routing is that of its library ``pygeoprocessing``, which is run where it can be imported: it needs GDAL
+for Python, most easily by ``conda install -c conda-forge pygeoprocessing``. Its LS is compared in docs/concepts/ls_schemes.md.
 
 The filled surfaces of all are equal; directions are not, by design: pyflwdir drains to the cell its flood came from, RichDEM leaves flats to an
 extra step (done here), GRASS drains depressions by least cost without filling.
@@ -96,12 +96,23 @@ def saga(dem: Path, folder: Path) -> None:
         subprocess.run(["saga_cmd", *map(str, arguments)], check=True, capture_output=True)
 
 
+def invest(dem: Path, folder: Path) -> None:
+    """What InVEST routes with: fill, D8 and accumulation of pygeoprocessing."""
+    from pygeoprocessing import routing
+
+    filled, d8 = str(folder / "filled.tif"), str(folder / "d8.tif")
+    routing.fill_pits((str(dem), 1), filled, working_dir=str(folder))
+    routing.flow_dir_d8((filled, 1), d8, working_dir=str(folder))
+    routing.flow_accumulation_d8((d8, 1), str(folder / "accumulation.tif"))
+
+
 CONTENDERS: dict[str, tuple[Callable[[Path, Path], None], Callable[[], bool]]] = {
     "rusle_engine": (rusle_engine, lambda: True),
     "rusle_engine, overviews": (rusle_engine_overviews, lambda: True),
     "pyflwdir": (pyflwdir, lambda: find_spec("pyflwdir") is not None),
     "richdem": (richdem, lambda: find_spec("richdem") is not None),
     "grass": (grass, lambda: shutil.which("grass") is not None),
+    "invest": (invest, lambda: find_spec("pygeoprocessing") is not None),
     "saga": (saga, lambda: shutil.which("saga_cmd") is not None),
 }
 
