@@ -239,7 +239,8 @@ def _finish(sink: _Sink, compression: Compression, overviews: bool, count: _Coun
     """
     encoded = sink.staged.path.with_name(f"cog-{sink.staged.path.name}")
     try:
-        digests = _build_overviews(sink) if overviews else []
+        factors = _overview_factors(sink.grid.shape) if overviews else []
+        digests = _build_overviews(sink, factors) if factors else []
         with rasterio.open(sink.staged.path, driver="GTiff") as staged:
             rasterio.shutil.copy(
                 staged,
@@ -255,7 +256,7 @@ def _finish(sink: _Sink, compression: Compression, overviews: bool, count: _Coun
         sink.staged.path.unlink()
         with ThreadPoolExecutor(threads_in_force()) as pool:
             settled = pool.submit(_settled, encoded)  # a disk takes its time: meanwhile the others read
-            complete = _reads_back(sink, encoded, count, pool) and _overview_digests(encoded, len(digests)) == digests
+            complete = _reads_back(sink, encoded, count, pool) and _overview_digests(encoded, len(factors), pool) == digests
     except (RasterioError, OSError) as error:
         raise _write_error(sink.output.path, error) from error
     if not complete:
@@ -269,19 +270,25 @@ def _settled(encoded: Path) -> str:
     return sha256(encoded)
 
 
-def _build_overviews(sink: _Sink) -> list[list[bytes]]:
+def _overview_factors(shape: tuple[int, int]) -> list[int]:
+    """How many cells of the raster stand side by side for one of each overview: until the coarsest fits into one block."""
+    factors: list[int] = []
+    while max(shape) > BLOCK * 2 ** len(factors):
+        factors.append(2 ** (len(factors) + 1))
+    return factors
+
+
+def _build_overviews(sink: _Sink, factors: list[int]) -> list[bytes]:
     """Overviews inside the staged file, and their digests.
 
     Built before anything is compressed: left to the COG driver they are deflated twice. GDAL does not say when the disk was full while it
     closed the file (measured), so every block must be inside the file before it counts.
     """
-    factors: list[int] = []
-    while max(sink.grid.shape) > BLOCK * 2 ** len(factors):  # until the coarsest fits into one block
-        factors.append(2 ** (len(factors) + 1))
     with rasterio.Env(GDAL_NUM_THREADS=str(threads_in_force())), rasterio.open(sink.staged.path, "r+", driver="GTiff") as staged:
         staged.build_overviews(factors, Resampling.mode if sink.is_classes else Resampling.average)
     _require_whole_overviews(sink.staged.path, factors)
-    return _overview_digests(sink.staged.path, len(factors))
+    with ThreadPoolExecutor(threads_in_force()) as pool:
+        return _overview_digests(sink.staged.path, len(factors), pool)
 
 
 def _require_whole_overviews(staged: Path, factors: Sequence[int]) -> None:
@@ -297,16 +304,23 @@ def _require_whole_overviews(staged: Path, factors: Sequence[int]) -> None:
                     raise OSError("its overviews are not whole")
 
 
-def _overview_digests(path: Path, levels: int) -> list[list[bytes]]:
-    """Of every overview, of its squares in the order of rows."""
-    found = []
+def _overview_digests(path: Path, levels: int, pool: ThreadPoolExecutor) -> list[bytes]:
+    """Of the squares of every overview, in the order of levels and rows."""
+    handles = Handles()
+
+    def coarse(level: int) -> Any:
+        return handles.get(level, lambda: rasterio.open(path, driver="GTiff", overview_level=level))
+
+    def of_square(square: tuple[int, int, int]) -> bytes:
+        level, top, left = square
+        height, width = coarse(level).shape
+        return digest(coarse(level).read(1, window=((top, min(top + _TILE, height)), (left, min(left + _TILE, width)))))
+
+    squares = []
     for level in range(levels):
-        with rasterio.open(path, driver="GTiff", overview_level=level) as coarse:
-            height, width = coarse.shape
-            corners = [(top, left) for top in range(0, height, _TILE) for left in range(0, width, _TILE)]
-            windows = [((top, min(top + _TILE, height)), (left, min(left + _TILE, width))) for top, left in corners]
-            found.append([digest(coarse.read(1, window=window)) for window in windows])
-    return found
+        with rasterio.open(path, driver="GTiff", overview_level=level) as dataset:
+            squares += [(level, top, left) for top, left in product(*(range(0, length, _TILE) for length in dataset.shape))]
+    return list(pool.map(of_square, squares))
 
 
 def _reads_back(sink: _Sink, encoded: Path, count: _Count, pool: ThreadPoolExecutor) -> bool:
