@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from rusle_engine.core.errors import InputError
 from rusle_engine.core.lift import Tile, is_lazy, over_time
 from rusle_engine.core.methods import MethodInfo
 from rusle_engine.core.time_folds import cut_along_time, fold_over_time
@@ -105,6 +106,8 @@ class Model:
         cls, daily: xr.DataArray, method: str, threshold_mm: float | None, max_missing_pct: float, erosive_rain: tuple[float, float] | None
     ) -> "Model":
         """The model on the dates of ``daily``; its usual threshold where none is stated."""
+        if threshold_mm is not None and not threshold_mm >= 0:
+            raise InputError(f"threshold_mm is {threshold_mm:g}; expected 0 or more, the least rain of an erosive day [mm]")
         dates = pd.DatetimeIndex(daily["time"].values)
         calendar = Calendar.of(dates)
         threshold = _THRESHOLD_MM[method] if threshold_mm is None else threshold_mm

@@ -247,6 +247,7 @@ def test_a_record_that_cannot_be_right_is_refused(spoil, message):
         ({"pd12_mm": 24.8}, "go together"),
         ({"pd12_mm": 24.8, "py12_mm": 305.0}, "xie2016 does not use pd12_mm, py12_mm"),
         ({"max_missing_pct": 100.0}, "less than 100"),
+        ({"threshold_mm": -1.0}, "threshold_mm is -1; expected 0 or more"),
         ({"energy": "brown_foster1987", "gap_h": 4.0}, "xie2016 does not use energy, gap_h"),
         ({"record": "cumulative"}, "xie2016 does not use record"),
         ({"coefficient_units": "US R"}, "xie2016 does not use coefficient_units"),
