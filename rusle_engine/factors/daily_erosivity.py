@@ -270,6 +270,13 @@ class DailyFold:
         state.erosive_total, state.erosive_days = state.erosive_total[:, years:], state.erosive_days[:, years:]
 
 
+def stated_erosive_rain(pd12_mm: float | None, py12_mm: float | None) -> tuple[float, float] | None:
+    """P_d12 and P_y12 as they are stated; None where they come from the record. One without the other is refused (InputError)."""
+    if (pd12_mm is None) != (py12_mm is None):
+        raise InputError("pd12_mm and py12_mm go together: state both, or neither to take them from the record")
+    return None if pd12_mm is None or py12_mm is None else (pd12_mm, py12_mm)
+
+
 def _up_to(columns: int, held: Tile) -> Tile:
     """What is held of the year at hand, and 0 for the years after it."""
     found = np.zeros((len(held), columns), held.dtype)

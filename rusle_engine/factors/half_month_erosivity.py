@@ -5,10 +5,9 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from rusle_engine.core.errors import InputError
 from rusle_engine.core.lift import over_time
 from rusle_engine.core.variables import HALF_MONTH_EROSIVITY, Units, units_of
-from rusle_engine.factors.daily_erosivity import Model
+from rusle_engine.factors.daily_erosivity import Model, stated_erosive_rain
 from rusle_engine.factors.half_months import require_share
 from rusle_engine.factors.rain_records import Rain, daily_record
 from rusle_engine.factors.validation import refuse_unused, require_choice
@@ -73,10 +72,8 @@ def half_month_erosivity(
     require_share(max_missing_pct)
     if method != "zhang2003":
         refuse_unused("half_month_erosivity", method, pd12_mm=pd12_mm, py12_mm=py12_mm)
-    if (pd12_mm is None) != (py12_mm is None):
-        raise InputError("pd12_mm and py12_mm go together: state both, or neither to take them from the record")
+    erosive_rain = stated_erosive_rain(pd12_mm, py12_mm)
     daily = daily_record(rain, units_of(units, "rain"))
-    erosive_rain = None if pd12_mm is None or py12_mm is None else (pd12_mm, py12_mm)
     model = Model.of(daily, method, threshold_mm, max_missing_pct, erosive_rain)
     begins = model.calendar.edges[:-1]
     found = over_time(model.half_months, daily, size=len(begins)).rename(value="time").transpose("time", ...)

@@ -161,7 +161,7 @@ def r_factor(
     337.627
     """
     require_share(max_missing_pct)
-    erosive_rain = _both(pd12_mm, py12_mm)
+    erosive_rain = daily.stated_erosive_rain(pd12_mm, py12_mm)
     if method not in _DAILY:
         refuse_unused("r_factor", method, threshold_mm=threshold_mm)
     if method != "zhang2003":
@@ -193,12 +193,6 @@ def r_factor(
     if method in totals.METHODS:
         return totals.total_erosivity(rain, method, coefficient_units=coefficient_units, max_missing_pct=max_missing_pct, units=of_rain)
     raise InputError(f"r_factor has no method {method!r}; expected one of {', '.join(get_args(ErosivityMethod))}")
-
-
-def _both(pd12_mm: float | None, py12_mm: float | None) -> tuple[float, float] | None:
-    if (pd12_mm is None) != (py12_mm is None):
-        raise InputError("pd12_mm and py12_mm go together: state both, or neither to take them from the record")
-    return None if pd12_mm is None or py12_mm is None else (pd12_mm, py12_mm)
 
 
 def record_step(method: str) -> Literal["time", "day"] | None:
