@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rusle_engine.cli.engine_options import MemoryBudget, Scheduler, Scratch, Threads, Verbose, Workers, stated
+from rusle_engine.cli.engine_options import with_shared_options
 from rusle_engine.cli.talk import Talk
 
 terrain_app = typer.Typer(
@@ -27,12 +27,10 @@ Stops = Annotated[
 Diverts = Annotated[
     Path | None, typer.Option("--diverts", metavar="FILE", help="Lines or polygons that water goes round, such as walls.", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Result as one JSON object on stdout.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 @terrain_app.command()
+@with_shared_options
 def condition(
     dem: Dem,
     out: Raster,
@@ -40,29 +38,17 @@ def condition(
     max_breach_length_m: Annotated[float | None, typer.Option(help="How long a breach may be [m].", show_default=False)] = None,
     max_breach_depth_m: Annotated[float | None, typer.Option(help="How deep a breach may cut [m].", show_default=False)] = None,
     remaining: Annotated[str, typer.Option(metavar="fill|leave", help="What becomes of depressions that no breach drains.")] = "fill",
-    threads: Threads = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    memory_budget: MemoryBudget = None,
-    scratch: Scratch = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    compute: dict[str, Any],
+    talk: Talk,
 ) -> None:
     """Make a DEM drain."""
     options = {"method": method, "max_breach_length_m": max_breach_length_m, "max_breach_depth_m": max_breach_depth_m, "remaining": remaining}
-    _run(
-        "write_conditioned",
-        (dem, out),
-        options,
-        stated(threads, workers, scheduler, memory_budget, scratch),
-        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
-        tiled=True,
-    )
+    _run("write_conditioned", (dem, out), options, compute, talk, tiled=True)
 
 
 @terrain_app.command()
+@with_shared_options
 def direction(
     dem: Dem,
     out: Raster,
@@ -71,29 +57,17 @@ def direction(
     barriers: Barriers = None,
     stops: Stops = None,
     diverts: Diverts = None,
-    threads: Threads = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    memory_budget: MemoryBudget = None,
-    scratch: Scratch = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    compute: dict[str, Any],
+    talk: Talk,
 ) -> None:
     """Write D8 flow directions (ESRI codes)."""
     options = {"flat_ties": flat_ties, "quantum_m": quantum_m, "obstacles": (barriers, stops, diverts)}
-    _run(
-        "write_directions",
-        (dem, out),
-        options,
-        stated(threads, workers, scheduler, memory_budget, scratch),
-        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
-        tiled=True,
-    )
+    _run("write_directions", (dem, out), options, compute, talk, tiled=True)
 
 
 @terrain_app.command()
+@with_shared_options
 def accumulation(
     dem: Dem,
     out: Raster,
@@ -109,15 +83,9 @@ def accumulation(
     barriers: Barriers = None,
     stops: Stops = None,
     diverts: Diverts = None,
-    threads: Threads = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    memory_budget: MemoryBudget = None,
-    scratch: Scratch = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    compute: dict[str, Any],
+    talk: Talk,
 ) -> None:
     """Write how many cells drain through each cell, or the sum of weights."""
     options = {
@@ -128,17 +96,11 @@ def accumulation(
         "quantum_m": quantum_m,
         "obstacles": (barriers, stops, diverts),
     }
-    _run(
-        "write_accumulation",
-        (dem, out),
-        options,
-        stated(threads, workers, scheduler, memory_budget, scratch),
-        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
-        tiled=True,
-    )
+    _run("write_accumulation", (dem, out), options, compute, talk, tiled=True)
 
 
 @terrain_app.command()
+@with_shared_options
 def edges(
     dem: Dem,
     out: Raster,
@@ -150,29 +112,17 @@ def edges(
     barriers: Barriers = None,
     stops: Stops = None,
     diverts: Diverts = None,
-    threads: Threads = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    memory_budget: MemoryBudget = None,
-    scratch: Scratch = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    compute: dict[str, Any],
+    talk: Talk,
 ) -> None:
     """Write where the DEM's edge or a hole may cut the land that drains into a cell; the margin that cures it and shares of zones in --json."""
     options = {"scheme": scheme, "max_slope_length_m": max_slope_length_m, "zones": zones, "obstacles": (barriers, stops, diverts)}
-    _run(
-        "write_edges",
-        (dem, out),
-        options,
-        stated(threads, workers, scheduler, memory_budget, scratch),
-        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
-        tiled=True,
-    )
+    _run("write_edges", (dem, out), options, compute, talk, tiled=True)
 
 
 @terrain_app.command()
+@with_shared_options
 def basins(
     dem: Dem,
     out: Layer,
@@ -182,27 +132,16 @@ def basins(
     barriers: Barriers = None,
     stops: Stops = None,
     diverts: Diverts = None,
-    threads: Threads = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    memory_budget: MemoryBudget = None,
-    scratch: Scratch = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    compute: dict[str, Any],
+    talk: Talk,
 ) -> None:
     """Write basins as polygons, which serve as zones."""
-    _run(
-        "write_basins",
-        (dem, out),
-        {"min_cells": min_cells, "obstacles": (barriers, stops, diverts)},
-        stated(threads, workers, scheduler, memory_budget, scratch),
-        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
-    )
+    _run("write_basins", (dem, out), {"min_cells": min_cells, "obstacles": (barriers, stops, diverts)}, compute, talk)
 
 
 @terrain_app.command()
+@with_shared_options
 def streams(
     dem: Dem,
     out: Layer,
@@ -210,27 +149,16 @@ def streams(
     barriers: Barriers = None,
     stops: Stops = None,
     diverts: Diverts = None,
-    threads: Threads = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    memory_budget: MemoryBudget = None,
-    scratch: Scratch = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    compute: dict[str, Any],
+    talk: Talk,
 ) -> None:
     """Write streams as lines, with Strahler's order."""
-    _run(
-        "write_streams",
-        (dem, out),
-        {"min_cells": min_cells, "obstacles": (barriers, stops, diverts)},
-        stated(threads, workers, scheduler, memory_budget, scratch),
-        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
-    )
+    _run("write_streams", (dem, out), {"min_cells": min_cells, "obstacles": (barriers, stops, diverts)}, compute, talk)
 
 
 @terrain_app.command()
+@with_shared_options
 def catchment(
     dem: Dem,
     out: Layer,
@@ -239,25 +167,13 @@ def catchment(
     barriers: Barriers = None,
     stops: Stops = None,
     diverts: Diverts = None,
-    threads: Threads = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    memory_budget: MemoryBudget = None,
-    scratch: Scratch = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
+    *,
+    compute: dict[str, Any],
+    talk: Talk,
 ) -> None:
     """Write the land that drains through points, as polygons, which serve as zones."""
     inputs = (dem, out, [_point(text) for text in point])
-    _run(
-        "write_catchments",
-        inputs,
-        {"snap_cells": snap_cells, "obstacles": (barriers, stops, diverts)},
-        stated(threads, workers, scheduler, memory_budget, scratch),
-        Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json),
-    )
+    _run("write_catchments", inputs, {"snap_cells": snap_cells, "obstacles": (barriers, stops, diverts)}, compute, talk)
 
 
 def _point(text: str) -> tuple[float, float]:
