@@ -1,11 +1,11 @@
 """``rusle ls-compare``: LS of one DEM by several practices."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from rusle_engine.cli.engine_options import MemoryBudget, Scheduler, Scratch, Threads, Verbose, Workers, stated
+from rusle_engine.cli.engine_options import with_shared_options
 from rusle_engine.cli.talk import Talk
 
 _COLUMNS = {
@@ -19,6 +19,7 @@ _COLUMNS = {
 }
 
 
+@with_shared_options
 def ls_compare(
     dem: Annotated[Path, typer.Option("--dem", metavar="FILE", help="Elevation [m].")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the rasters and of ls_compare.csv.")],
@@ -31,28 +32,21 @@ def ls_compare(
     water_depth_m: Annotated[
         float | None, typer.Option("--water-depth-m", help="Depth above which a raised cell is water, its LS 0 [m].", show_default=False)
     ] = None,
-    threads: Threads = None,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    memory_budget: MemoryBudget = None,
-    scratch: Scratch = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Result as one JSON object on stdout.")] = False,
-    verbose: Verbose = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    *,
+    compute: dict[str, Any],
+    talk: Talk,
 ) -> None:
     """Put the LS of several practices side by side.
 
     One raster for each scheme (rusle, csle, invest_sdr, grass, saga, saga_bohner_selige, watem_sedem), and a table: mean, median, 95th
     percentile and greatest LS, and how much of all LS stands in the 5 % of the cells with most.
     """
-    with Talk(verbose=verbose, quiet=quiet, debug=debug, as_json=as_json) as talk:
+    with talk:
         from rusle_engine.cli.progress import progress_on_stderr
         from rusle_engine.runs.engine import as_typed, engine
         from rusle_engine.runs.ls_compare import compare_schemes
 
-        compute = as_typed(stated(threads, workers, scheduler, memory_budget, scratch))
-        with progress_on_stderr(quiet=talk.quiet) as progress, engine(compute):
+        with progress_on_stderr(quiet=talk.quiet) as progress, engine(as_typed(compute)):
             found = compare_schemes(dem, out, scheme or (), channel_area_m2=channel_area_m2, water_depth_m=water_depth_m, progress=progress)
         rows = found.table.to_dict("records")
         head = f"{'SCHEME':20}" + "".join(f"{label:>14}" for label in _COLUMNS.values())
